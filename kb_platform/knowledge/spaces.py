@@ -25,6 +25,10 @@ class EmbeddingSpace:
     passage_prefix: str
     chunker: str
 
+    def describe(self) -> dict[str, str | int]:
+        """Return the fields, for storage and display."""
+        return asdict(self)
+
     @property
     def space_id(self) -> str:
         """Return 16 hex digits of the SHA-256 over all fields."""

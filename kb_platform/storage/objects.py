@@ -1,0 +1,88 @@
+"""Parquet files in the object store (a folder, S3, GCS, Azure: whatever fsspec opens), written whole or not at all.
+
+Names come from content or from database ids, so writing a file again puts the same bytes in the same place.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from kb_platform.knowledge.errors import StateError
+
+BATCH_ROWS = 512
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A folder in an object store, named by an fsspec URL or a local path."""
+
+    root: str
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        return fsspec.core.url_to_fs(self.root)
+
+    def url(self, name: str) -> str:
+        """Return the full name of a file, for people."""
+        return f"{self.root.rstrip('/')}/{name}"
+
+    def exists(self, name: str) -> bool:
+        """Tell whether the file is there (then it is whole)."""
+        fs, root = self._opened
+        return bool(fs.exists(f"{root}/{name}"))
+
+    def write(self, name: str, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> int:
+        """Write rows in batches of 512 and return their number. A local file appears by rename, an object by its upload's end."""
+        fs, root = self._opened
+        path = f"{root}/{name}"
+        fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        local = "file" in (fs.protocol if isinstance(fs.protocol, (list, tuple)) else (fs.protocol,))
+        partial = f"{path}.{id(rows):x}.partial" if local else path
+        count = 0
+        try:
+            with fs.open(partial, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+                for batch in _batched(rows):
+                    writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
+                    count += len(batch)
+        except BaseException:
+            with suppress(OSError):
+                fs.rm(partial)
+            raise
+        if partial != path:
+            fs.mv(partial, path)
+        return count
+
+    def read(self, name: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield rows, a batch in memory at a time.
+
+        Raises:
+            StateError: the file is gone, though the database says that it was written.
+        """
+        fs, root = self._opened
+        try:
+            file = fs.open(f"{root}/{name}", "rb")
+        except FileNotFoundError as error:
+            raise StateError(
+                "the file is not there", where=self.url(name), expected="what an earlier step wrote",
+                action="restore the object store, or capture the source again",
+            ) from error
+        with file:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS, columns=columns):
+                yield from batch.to_pylist()
+
+
+def _batched(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,159 @@
+"""Releases: opened, sealed, judged, and the pointer.
+
+The statements are short because the database holds the rules (migrations/sql/0001_first.sql): what is not allowed is refused
+there, for every role.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from kb_platform.knowledge.errors import GateRefusal, StateError
+from kb_platform.storage.apply import OPEN, lock
+from kb_platform.storage.database import Database, Role
+
+COLUMNS = ("release_id", "base_release", "status", "space_id", "pipeline", "content_digest", "required_gates", "gates_passed",
+           "promotable", "verdict", "chunk_count", "document_count", "run_id", "created_at", "sealed_at", "promoted_at")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One row of `release`."""
+
+    release_id: int
+    base_release: int | None
+    status: str
+    space_id: str
+    pipeline: str
+    content_digest: bytes | None
+    required_gates: list[str]
+    gates_passed: int
+    promotable: bool
+    verdict: str | None
+    chunk_count: int | None
+    document_count: int | None
+    run_id: str | None
+    created_at: dt.datetime
+    sealed_at: dt.datetime | None
+    promoted_at: dt.datetime | None
+
+
+def list_releases(database: Database, role: Role = "gate") -> list[Release]:
+    """Return all releases, newest first."""
+    with database.transaction(role) as c:
+        return [Release(*row) for row in c.execute(f"select {', '.join(COLUMNS)} from release order by release_id desc")]
+
+
+def get_release(database: Database, release_id: int) -> Release:
+    """Return one release.
+
+    Raises:
+        StateError: there is none with this id.
+    """
+    found = [r for r in list_releases(database) if r.release_id == release_id]
+    if not found:
+        raise StateError(f"release {release_id} does not exist", where=database.name, action="see `kb releases`")
+    return found[0]
+
+
+def live_release(database: Database, role: Role = "gate") -> int | None:
+    """Return the id that the pointer shows, None before the first promotion."""
+    with database.transaction(role) as c:
+        row = c.execute("select release_id from active").fetchone()
+    return row[0] if row else None
+
+
+def candidate(database: Database) -> Release | None:
+    """Return the release that is building, or sealed and undecided."""
+    return next((r for r in list_releases(database) if r.status in ("building", "sealed")), None)
+
+
+def open_candidate(connection: psycopg.Connection, space_id: str, pipeline: str, run_id: str) -> int:
+    """Return the building release: the open one, the sealed one with its seal undone (which voids its verdict), or a new one.
+
+    `connection` is a writer's and holds the knowledge base's lock.
+    """
+    row = connection.execute("select release_id, status from release where status in ('building', 'sealed') for update").fetchone()
+    if row:
+        connection.execute("""update release set status = 'building', content_digest = null, sealed_at = null, verdict = null,
+                              space_id = %s, pipeline = %s, run_id = %s where release_id = %s""",
+                           (space_id, pipeline, run_id, row[0]))
+        return int(row[0])
+    fresh = connection.execute(
+        """insert into release (release_id, base_release, space_id, pipeline, run_id)
+           select coalesce(max(release_id), 0) + 1, max(release_id) filter (where status <> 'discarded'), %s, %s, %s from release
+           returning release_id""", (space_id, pipeline, run_id)).fetchone()
+    assert fresh is not None  # noqa: S101  an aggregate always returns one row
+    return int(fresh[0])
+
+
+def seal(database: Database, release_id: int, required_gates: Sequence[str]) -> bytes:
+    """Count the terms, build the index where it is missing, freeze content and required gates; return the content digest.
+
+    Sealing a sealed release again with the same gates returns its digest and changes nothing.
+    """
+    with database.transaction("writer") as c:
+        lock(c, database)
+        row = c.execute("select status, content_digest, required_gates from release where release_id = %s for update",
+                        (release_id,)).fetchone()
+        if row and row[0] == "sealed" and sorted(row[2]) == sorted(required_gates):
+            return bytes(row[1])
+        if row and row[0] == "sealed":
+            c.execute("update release set status = 'building', content_digest = null, verdict = null where release_id = %s", (release_id,))
+        c.execute("select build_index(), count_terms(%s)", (release_id,))
+        done = c.execute(
+            """update release set status = 'sealed', sealed_at = now(), required_gates = %(gates)s,
+                 content_digest = content_digest(%(id)s),
+                 chunk_count = (select count(*) from chunk where valid_from <= %(id)s and valid_to > %(id)s),
+                 document_count = (select count(*) from document_version where valid_from <= %(id)s and valid_to > %(id)s)
+               where release_id = %(id)s returning content_digest""",
+            {"id": release_id, "gates": list(required_gates)}).fetchone()
+        if done is None:
+            raise StateError(f"release {release_id} does not exist", where=database.name)
+        return bytes(done[0])
+
+
+def promote(database: Database, release_id: int) -> None:
+    """Move the pointer: forward to a candidate or back to a kept release. The database decides whether it may.
+
+    Raises:
+        GateRefusal: a required gate has not passed for this content, or the release's rows were collected.
+    """
+    try:
+        with database.transaction("promoter") as c:
+            c.execute("""insert into active (release_id) values (%s)
+                         on conflict (one) do update set release_id = excluded.release_id""", (release_id,))
+    except psycopg.errors.CheckViolation as error:
+        raise GateRefusal(error.diag.message_primary or str(error), where=database.name) from error
+
+
+def discard(database: Database, release_id: int) -> dict[str, int]:
+    """Undo a release whole: its rows go, what it closed is open again, its captures are marked to be applied again.
+
+    Raises:
+        StateError: it is live, or a newer release builds on it.
+    """
+    names = {"id": release_id, "open": OPEN}
+    try:
+        with database.transaction("writer") as c:
+            lock(c, database)
+            c.execute("update release set status = 'discarded' where release_id = %(id)s", names)
+            c.execute("delete from document_version where valid_from = %(id)s", names)
+            c.execute("update document_version set valid_to = %(open)s where valid_to = %(id)s", names)
+            removed = c.execute("delete from chunk where valid_from = %(id)s", names).rowcount
+            reopened = c.execute("update chunk set valid_to = %(open)s where valid_to = %(id)s", names).rowcount
+            c.execute("delete from term_df where valid_from = %(id)s", names)
+            c.execute("delete from applied_capture where release_id = %(id)s", names)
+    except (psycopg.errors.CheckViolation, psycopg.errors.ForeignKeyViolation) as error:
+        raise StateError(error.diag.message_primary or str(error), where=database.name) from error
+    return {"rows_removed": removed, "rows_reopened": reopened}
+
+
+def promotions(database: Database) -> list[dict[str, Any]]:
+    """Return the pointer's moves, oldest first."""
+    with database.transaction("gate") as c:
+        rows = c.execute("select from_release, to_release, by_user, at from promotion_log order by id")
+        return [dict(zip(("from", "to", "by", "at"), row, strict=True)) for row in rows]
