@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from kb_platform.knowledge.errors import StateError
 
 BATCH_ROWS = 512
+BATCH_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ObjectStore:
         return bool(fs.exists(f"{root}/{name}"))
 
     def write(self, name: str, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> int:
-        """Write rows in batches of 512 and return their number. A local file appears by rename, an object by its upload's end."""
+        """Write rows, at most 512 or 64 MiB in memory at a time, and return their number. A local file appears by rename, an object by its upload's end."""
         fs, root = self._opened
         path = f"{root}/{name}"
         fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
@@ -58,6 +59,12 @@ class ObjectStore:
             fs.mv(partial, path)
         return count
 
+    def remove(self, name: str) -> None:
+        """Remove a file; it need not be there."""
+        fs, root = self._opened
+        with suppress(FileNotFoundError):
+            fs.rm(f"{root}/{name}")
+
     def read(self, name: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
         """Yield rows, a batch in memory at a time.
 
@@ -73,16 +80,19 @@ class ObjectStore:
                 action="restore the object store, or capture the source again",
             ) from error
         with file:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS, columns=columns):
-                yield from batch.to_pylist()
+            parquet = pq.ParquetFile(file)
+            for group in range(parquet.num_row_groups):
+                yield from parquet.read_row_group(group, columns=columns).to_pylist()
 
 
 def _batched(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     batch: list[dict[str, Any]] = []
+    size = 0
     for row in rows:
         batch.append(row)
-        if len(batch) == BATCH_ROWS:
+        size += len(row.get("content") or b"")
+        if len(batch) == BATCH_ROWS or size >= BATCH_BYTES:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch

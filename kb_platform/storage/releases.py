@@ -152,6 +152,13 @@ def discard(database: Database, release_id: int) -> dict[str, int]:
     return {"rows_removed": removed, "rows_reopened": reopened}
 
 
+def count_rows(database: Database, source: str) -> int:
+    """Return the number of documents that a source has in the newest content, promoted or not."""
+    with database.transaction("writer") as c:
+        row = c.execute("select count(*) from document_version where source = %s and valid_to = %s", (source, OPEN)).fetchone()
+    return row[0] if row else 0
+
+
 def promotions(database: Database) -> list[dict[str, Any]]:
     """Return the pointer's moves, oldest first."""
     with database.transaction("gate") as c:

@@ -8,6 +8,7 @@ from psycopg.types.json import Jsonb
 
 from kb_platform.knowledge.spaces import EmbeddingSpace
 from kb_platform.storage.database import Database
+from kb_platform.storage.stores import Store
 
 
 def register_space(database: Database, space: EmbeddingSpace) -> None:
@@ -35,3 +36,9 @@ def store_vectors(database: Database, space_id: str, text_hashes: Sequence[bytes
             for text_hash, vector in zip(text_hashes, vectors.astype(np.float16), strict=True):
                 copy.write_row((text_hash, HalfVector(vector)))
         c.execute("insert into vector select %s, text_hash, embedding from fresh on conflict do nothing", (space_id,))
+
+
+def capture_is_embedded(store: Store, file: str, space_id: str) -> bool:
+    """Tell whether every text of a chunk file has its vector."""
+    rows = store.objects.read(file, columns=["chunks"])
+    return not missing_vectors(store.database, space_id, (c["text_hash"] for row in rows for c in row["chunks"] or ()))

@@ -1,0 +1,111 @@
+"""`kb new`, `kb validate`: a knowledge base's YAML, written and checked."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kb_platform.cli.output import Json, Name, console, show_json
+from kb_platform.cli.session import knowledge_base, settings
+from kb_platform.knowledge.errors import ConfigError, KbError
+
+DEFS = """# docs/configure-a-knowledge-base.md explains every key.
+type: kb_platform.components.KnowledgeBase
+attributes:
+  name: {name}
+  description: {name}, read from {folder}
+  start_date: "{start}"
+  sources:
+    - name: documents
+      kind: {kind}
+      path: {path}
+      # searchable: [synonyms]   # metadata fields that join the text index
+  gate:
+    floors: {{}}                 # for example {{all: 0.8, critical: 0.95}}: Success@5 on the golden queries
+"""
+GOLDEN = """# Golden queries: what a good index must find. With none, promotion rests on the integrity gates alone;
+# as soon as there is one, the golden gate is required. 200 or more make a loss of five points provable.
+#
+#  - id: {name}-001
+#    question: What would a user ask?
+#    slices: [lookup]
+#    severity: normal            # or critical
+#    expected:
+#      - document: id-of-the-document
+#        quote: a sentence from it that answers the question
+version: 1
+goldens: []
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(new)
+    app.command()(validate)
+
+
+def new(
+    name: Name,
+    source: Annotated[Path, typer.Option("--from", help="Folder or .jsonl file of the documents.")],
+    kind: Annotated[str | None, typer.Option("--kind", help="files or jsonl; found out if left out.")] = None,
+    start_date: Annotated[str | None, typer.Option("--start-date", help="First day that can be refreshed, YYYY-MM-DD.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write defs.yaml and a golden-set starter for documents that are there already."""
+    from kb_platform.storage.database import Database
+
+    Database("postgresql://", name)  # refuses names that cannot be a schema
+    folder, path = settings().defs / name, source.expanduser().absolute()
+    if folder.exists():
+        raise ConfigError("is there already", where=str(folder), action="choose another name, or edit its defs.yaml")
+    if not path.exists():
+        raise ConfigError("no such file or folder", where=str(path), expected="documents")
+    chosen = kind or _kind(path)
+    start = dt.date.fromisoformat(start_date) if start_date else dt.date(dt.datetime.now(dt.UTC).year, 1, 1)
+    (folder / "golden").mkdir(parents=True)
+    text = DEFS.format(name=name, folder=path.name.replace(":", " ").replace("#", " "), start=start, kind=chosen, path=_quoted(str(path)))
+    (folder / "golden" / "golden.yaml").write_text(GOLDEN.format(name=name), encoding="utf-8")
+    (folder / "defs.yaml").write_text(text, encoding="utf-8")
+    knowledge_base(name)
+    if as_json:
+        show_json({"knowledge_base": name, "folder": str(folder), "kind": chosen})
+    else:
+        console.print(f"wrote {folder / 'defs.yaml'} and {folder / 'golden' / 'golden.yaml'}\nnext: kb refresh {name}", soft_wrap=True)
+
+
+def _kind(path: Path) -> str:
+    names = ("documents.jsonl", "corpus.jsonl")
+    return "jsonl" if path.suffix == ".jsonl" or path.is_dir() and any((path / n).is_file() for n in names) else "files"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def validate(name: Annotated[str | None, typer.Argument(help="One knowledge base; all if left out.", metavar="[NAME]")] = None,
+             as_json: Json = False) -> None:
+    """Check defs.yaml and golden sets: field, file and line of what is wrong. Exit code 1 if anything is."""
+    names = [name] if name else sorted(p.parent.name for p in settings().defs.glob("*/defs.yaml"))
+    found = {n: _check(n) for n in names}
+    wrong = {n: message for n, message in found.items() if message.startswith("error: ")}
+    if as_json:
+        show_json({"valid": not wrong, "knowledge_bases": found})
+    else:
+        for n, message in found.items():
+            console.print(message if n in wrong else f"{n}: {message}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if wrong else 0)
+
+
+def _check(name: str) -> str:
+    from kb_platform.quality.gate_parameters import GateParameters
+    from kb_platform.quality.golden import load_golden_set
+
+    try:
+        kb = knowledge_base(name)
+        GateParameters(**kb.gate)
+        goldens = load_golden_set(kb.folder / "golden")
+    except KbError as error:
+        return f"error: {error}"
+    count = f"{len(goldens.goldens)} golden queries" if goldens else "no golden queries yet: promotion rests on the integrity gates alone"
+    return f"valid, {len(kb.sources)} source(s), {count}"

@@ -1,0 +1,86 @@
+"""Runs the jobs of a refresh in this process, against the home's Dagster instance: every run is in the UI."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from kb_platform.components.knowledge_base.automation import ORDER
+from kb_platform.knowledge.errors import ConfigError
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.local.dagster_home import open_instance
+from kb_platform.settings import Settings
+
+Tell = Callable[[str], None]
+SPEAKING = {"ingest": "reading the sources", "embed": "computing vectors", "release": "writing, sealing and judging"}
+
+
+@dataclass
+class StepRun:
+    """One job's run: whether it succeeded, seconds by step, metadata by asset key, and what failed."""
+
+    run_id: str
+    success: bool
+    seconds: dict[str, float] = field(default_factory=dict)
+    metadata: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run_refresh(settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], tell: Tell) -> dict[str, StepRun]:
+    """Run ingest, embed and release for a day or a range of days. A failed source stops neither the others nor the release."""
+    from kb_platform.definitions import defs
+
+    definitions = defs()
+    definitions = definitions() if callable(definitions) else definitions
+    done: dict[str, StepRun] = {}
+    with open_instance(settings) as instance:
+        for step in ORDER:
+            tell(SPEAKING[step])
+            job = definitions.resolve_job_def(f"{kb.name}_{step}")
+            done[step] = _run(job, instance, kb, step, days, sources)
+    return done
+
+
+def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, kb: KnowledgeBase, step: str, days: Sequence[str],
+         sources: Sequence[str]) -> StepRun:
+    from kb_platform.components.knowledge_base.automation import STEPS
+
+    chosen = [dg.AssetKey([kb.name, s, asset]) for s in sources for asset in STEPS[step]]
+    if step == "release":
+        chosen += [dg.AssetKey([kb.name, "release_candidate"]), dg.AssetKey([kb.name, "promoted_release"])]
+    one_day = len(days) == 1
+    tags = {} if one_day else {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
+    try:
+        result = job.execute_in_process(
+            instance=instance, partition_key=days[0] if one_day else None, tags=tags, raise_on_error=False, asset_selection=chosen)
+    except dg.DagsterUnknownPartitionError as error:
+        raise ConfigError(f"{days[0]} is not a day of {kb.name}", where=str(kb.folder / "defs.yaml"),
+                          expected=f"{kb.start_date} to {kb.today()}", action="change start_date") from error
+    return _collect(instance, result)
+
+
+def _collect(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> StepRun:
+    run = StepRun(result.run_id, result.success)
+    for stats in instance.get_run_step_stats(result.run_id):
+        if stats.start_time and stats.end_time:
+            run.seconds[stats.step_key] = stats.end_time - stats.start_time
+    for event in result.all_events:
+        key = event.step_key or ""
+        if event.is_step_failure:
+            run.failures[key] = _message(event)
+        if event.is_step_materialization:
+            materialization = event.step_materialization_data.materialization
+            run.metadata[tuple(materialization.asset_key.path)] = {k: getattr(v, "value", v) for k, v in materialization.metadata.items()}
+    return run
+
+
+def _message(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    failure = data.user_failure_data
+    if failure and failure.description:
+        return failure.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip().splitlines()[-1] if error else "failed"

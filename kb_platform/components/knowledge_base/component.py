@@ -1,0 +1,31 @@
+"""The component type: one defs.yaml becomes a knowledge base's assets, checks, jobs and schedule.
+
+`assets.py` is the file to read first: the way of the data, top to bottom.
+"""
+
+from pathlib import Path
+
+import dagster as dg
+
+from kb_platform.components.knowledge_base.assets import release_assets, source_assets
+from kb_platform.components.knowledge_base.automation import jobs_of, schedule_of
+from kb_platform.components.knowledge_base.checks import gate_checks
+from kb_platform.components.knowledge_base.sensors import next_step_sensors
+from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, to_knowledge_base
+
+
+class KnowledgeBase(dg.Component, KnowledgeBaseModel):
+    """A gated, versioned index over a set of sources, refreshed by the day."""
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """Return everything that Dagster shows for this knowledge base."""
+        kb = to_knowledge_base(self, Path(context.path))
+        per_source = [asset for source in self.sources for asset in source_assets(kb, source, self)]
+        jobs = jobs_of(kb)
+        return dg.Definitions(
+            assets=[*per_source, *release_assets(kb, self)],
+            asset_checks=gate_checks(kb),
+            jobs=[*jobs.values()],
+            schedules=[schedule_of(self, jobs)],
+            sensors=next_step_sensors(kb, jobs, enabled=self.schedule.enabled),
+        )

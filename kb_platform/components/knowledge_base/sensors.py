@@ -1,0 +1,43 @@
+"""What starts the next job when one has ended: ingest, then embed, then release.
+
+A failed job is followed too: one source that cannot be read must not keep back what the others delivered, and every step takes
+only what is complete.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from kb_platform.components.knowledge_base.automation import ORDER
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
+
+if TYPE_CHECKING:  # the class that define_asset_job returns has no public name
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as AssetJob
+
+ENDED = {"success": dg.DagsterRunStatus.SUCCESS, "failure": dg.DagsterRunStatus.FAILURE}
+CARRIED = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+def next_step_sensors(
+    kb: KnowledgeBase, jobs: dict[str, "AssetJob"], *, enabled: bool
+) -> Sequence[dg.SensorDefinition]:
+    """Return one sensor an outcome. The ended run's id is the request's key: each run is followed exactly once."""
+    return [_after(kb, jobs, ended, enabled=enabled) for ended in ENDED]
+
+
+def _after(kb: KnowledgeBase, jobs: dict[str, "AssetJob"], ended: str, *, enabled: bool) -> dg.SensorDefinition:
+    follows = {f"{kb.name}_{before}": f"{kb.name}_{after}" for before, after in zip(ORDER[:-1], ORDER[1:], strict=True)}
+
+    @dg.run_status_sensor(
+        name=f"{kb.name}_after_{ended}", run_status=ENDED[ended], monitored_jobs=[jobs[step] for step in ORDER[:-1]],
+        request_jobs=[jobs[step] for step in ORDER[1:]], minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
+        description=f"Starts embed after ingest, and release after embed, on {ended}.",
+    )
+    def after(context: dg.RunStatusSensorContext) -> dg.RunRequest:
+        run = context.dagster_run
+        tags = {tag: run.tags[tag] for tag in CARRIED if tag in run.tags}
+        return dg.RunRequest(run_key=run.run_id, job_name=follows[run.job_name], tags=tags)
+
+    return after

@@ -1,0 +1,29 @@
+"""Small pieces that every asset body shares: its days, and how errors of the domain look to Dagster."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from kb_platform.knowledge.errors import PermanentError
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
+
+
+def days_of(kb: KnowledgeBase) -> dg.DailyPartitionsDefinition:
+    """Return the days of a knowledge base; today is one of them, so that a team can refresh now."""
+    return dg.DailyPartitionsDefinition(kb.start_date.isoformat(), timezone=kb.timezone, end_offset=1)
+
+
+def run_days(context: dg.AssetExecutionContext) -> list[dt.date]:
+    """Return the days that this run is about: one, or a whole range in a backfill."""
+    return [dt.date.fromisoformat(key) for key in context.partition_keys]
+
+
+@contextmanager
+def gate_refusals_are_permanent() -> Iterator[None]:
+    """Turn a refusal into a failure with one sentence that no retry repeats."""
+    try:
+        yield
+    except PermanentError as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error

@@ -1,0 +1,32 @@
+"""Loads a folder of knowledge bases, which may lie in another repository."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import dagster as dg
+from dagster.components.core.component_tree import ComponentTree
+
+from kb_platform.knowledge.errors import ConfigError
+
+MODULE = "kb_definitions"
+
+
+def load_knowledge_bases(folder: Path) -> dg.Definitions:
+    """Return the definitions of every defs.yaml below a folder.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError("no such folder", where=str(folder), expected="a folder of knowledge bases", action="set KB_DEFS")
+    return ComponentTree.from_module(defs_module=_module(folder), project_root=folder).build_defs()
+
+
+def _module(folder: Path) -> ModuleType:
+    """Return a package whose path is the folder: Dagster wants a module, and the folder need not be importable."""
+    module = ModuleType(MODULE)
+    module.__path__ = [str(folder)]
+    module.__file__ = str(folder / "__init__.py")
+    sys.modules[MODULE] = module
+    return module

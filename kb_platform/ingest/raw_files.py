@@ -1,0 +1,45 @@
+"""The immutable log of what a source delivered: one Parquet file a capture, bytes included."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from kb_platform.knowledge.documents import Change, RawDocument
+from kb_platform.storage.objects import ObjectStore
+
+SCHEMA = pa.schema([
+    ("doc_id", pa.string()), ("change", pa.string()), ("content", pa.large_binary()), ("media_type", pa.string()),
+    ("title", pa.string()), ("metadata", pa.string()), ("source_object", pa.string()), ("digest", pa.binary()),
+])
+
+
+def raw_file(source: str, day: dt.date, run_id: str) -> str:
+    """Return the name of a capture's file; one run captures a source once."""
+    return f"raw_documents/{source}/{day}/{run_id}.parquet"
+
+
+def to_row(document: RawDocument) -> dict[str, Any]:
+    """Return a delivered document as a row."""
+    return {
+        "doc_id": document.doc_id, "change": Change.UPSERT.value, "content": document.content, "media_type": document.media_type,
+        "title": document.title, "metadata": json.dumps(dict(document.metadata), ensure_ascii=False, sort_keys=True),
+        "source_object": document.source_object, "digest": document.digest,
+    }
+
+
+def deletion_row(doc_id: str) -> dict[str, Any]:
+    """Return a deletion as a row."""
+    return {"doc_id": doc_id, "change": Change.DELETE.value}
+
+
+def read_capture(objects: ObjectStore, file: str) -> Iterator[RawDocument | str]:
+    """Yield documents, and the ids of deleted ones as plain strings."""
+    for row in objects.read(file):
+        if row["change"] == Change.DELETE:
+            yield row["doc_id"]
+        else:
+            yield RawDocument(row["doc_id"], row["content"], row["media_type"], row["source_object"], row["title"],
+                              json.loads(row["metadata"]))

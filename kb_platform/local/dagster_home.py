@@ -1,0 +1,52 @@
+"""Dagster's folder in the home: the instance's configuration and the workspace of its servers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+import kb_platform
+from kb_platform.local.environment import environment
+from kb_platform.settings import Settings, export
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+MODULE = "kb_platform.definitions"
+
+
+def write_dagster_home(home: Path) -> Path:
+    """Write `dagster.yaml` and `workspace.yaml`; return the path of the workspace.
+
+    The workspace names the folder that holds the package, so that it loads from a checkout as well as from an installation.
+    """
+    folder = home / "dagster"
+    template = resources.files("kb_platform.local").joinpath("dagster.yaml").read_text()
+    module = {"module_name": MODULE, "working_directory": str(Path(kb_platform.__path__[0]).parent), "location_name": "kb_platform"}
+    _replace(folder / "dagster.yaml", template)
+    _replace(folder / "workspace.yaml", yaml.safe_dump({"load_from": [{"python_module": module}]}, sort_keys=False))
+    return folder / "workspace.yaml"
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator["DagsterInstance"]:
+    """Yield the home's Dagster instance for use in this process, whose environment it sets (see `environment`).
+
+    Raises:
+        StateError: the embedded Postgres is not running.
+    """
+    from dagster import DagsterInstance  # 1.5 s
+
+    export(environment(settings))
+    write_dagster_home(settings.home)
+    with DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        yield instance
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_text(text)
+    draft.replace(path)

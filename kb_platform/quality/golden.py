@@ -1,0 +1,168 @@
+"""The golden set: questions whose answers are known, anchored to quoted passages.
+
+A golden names a document and a quote, never a chunk id: chunks change with the chunker, quotes only when the document does.
+Files are checked by pydantic and become frozen values; whether a quote still stands in its document is passages.py's matter.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from kb_platform.knowledge.errors import ConfigError
+from kb_platform.quality.located_files import YamlFile, jsonl_objects, validate
+
+ALL_SLICE = "all"
+CRITICAL_SLICE = "critical"
+SUFFIXES = (".yaml", ".yml", ".jsonl")
+
+
+class Severity(StrEnum):
+    """How much a lost answer matters."""
+
+    NORMAL = "normal"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True)
+class ExpectedPassage:
+    """A passage that answers: the quote as it stands in the document. Without a source, any source's document of that id."""
+
+    document: str
+    quote: str
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A question with the passages that answer it."""
+
+    id: str
+    question: str
+    expected: tuple[ExpectedPassage, ...]
+    slices: tuple[str, ...] = ()
+    severity: Severity = Severity.NORMAL
+    answer: str | None = None
+
+
+@dataclass(frozen=True)
+class GoldenSet:
+    """All goldens of a knowledge base, ordered by id. Equal hashes mean that results may be compared."""
+
+    goldens: tuple[Golden, ...]
+    content_hash: str
+
+    @classmethod
+    def of(cls, goldens: list[Golden]) -> "GoldenSet":
+        """Return the set with its SHA-256, which is the same for any order of goldens, slices, passages and files."""
+        ordered = tuple(sorted(goldens, key=lambda golden: golden.id))
+        rows = [_canonical(golden) for golden in ordered]
+        return cls(ordered, hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest())
+
+    @property
+    def slices(self) -> tuple[str, ...]:
+        """Return the names of all slices, sorted."""
+        return tuple(sorted({name for golden in self.goldens for name in golden.slices}))
+
+
+def _canonical(golden: Golden) -> dict[str, object]:
+    row = asdict(golden)
+    row["slices"] = sorted(golden.slices)
+    row["expected"] = sorted(json.dumps(passage, sort_keys=True) for passage in row["expected"])
+    return row
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Passage(_Strict):
+    document: Text
+    quote: Text
+    source: Text | None = None
+
+    @field_validator("quote")
+    @classmethod
+    def _has_words(cls, value: str) -> str:
+        if not any(c.isalnum() for c in value):
+            raise ValueError("a quote needs at least one word")
+        return value
+
+
+class _Golden(_Strict):
+    id: Text
+    question: Text
+    slices: list[Annotated[Text, StringConstraints(pattern=r"^[\w.-]+$", max_length=64)]] = []
+    severity: Literal["normal", "critical"] = "normal"
+    expected: Annotated[list[_Passage], Field(min_length=1)]
+    answer: Text | None = None
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _number_is_an_id(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("slices")
+    @classmethod
+    def _slices_are_free_names(cls, value: list[str]) -> list[str]:
+        if taken := {ALL_SLICE, CRITICAL_SLICE} & set(value):
+            raise ValueError(f"{taken.pop()!r} is no name for a slice: every golden is in `all`; write `severity: critical`")
+        return sorted(set(value))
+
+    @field_validator("expected")
+    @classmethod
+    def _passages_differ(cls, value: list[_Passage]) -> list[_Passage]:
+        if len({(p.source, p.document, p.quote) for p in value}) < len(value):
+            raise ValueError("the same passage is given twice")
+        return value
+
+    def frozen(self) -> Golden:
+        passages = tuple(ExpectedPassage(p.document, p.quote, p.source) for p in self.expected)
+        return Golden(self.id, self.question, passages, tuple(self.slices), Severity(self.severity), self.answer)
+
+
+class _GoldenFile(_Strict):
+    version: Literal[1]
+    goldens: list[_Golden]
+
+
+def golden_files(folder: Path) -> list[Path]:
+    """Return the golden files under a folder, sorted; hidden files (an editor's locks and backups) are left out."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def load_golden_set(folder: Path) -> GoldenSet | None:
+    """Return the golden set in a folder of *.yaml, *.yml and *.jsonl; None where there is no golden.
+
+    Raises:
+        ConfigError: naming file, line and field: bad syntax, an unknown or missing field, a wrong value, an id used twice.
+    """
+    places: dict[str, str] = {}
+    goldens: list[Golden] = []
+    for path in golden_files(folder):
+        for where, golden in _goldens_in(path):
+            if golden.id in places:
+                first = places[golden.id]
+                raise ConfigError(f"the id {golden.id!r} is used twice", where=where, expected=f"another id than that at {first}")
+            places[golden.id] = where
+            goldens.append(golden)
+    return GoldenSet.of(goldens) if goldens else None
+
+
+def _goldens_in(path: Path) -> Iterator[tuple[str, Golden]]:
+    if path.suffix.lower() == ".jsonl":
+        for line, value in jsonl_objects(path):
+            yield f"{path}:{line}:id", validate(_Golden, value, (path, line)).frozen()
+        return
+    file = YamlFile(path)
+    for number, golden in enumerate(validate(_GoldenFile, file.value, file).goldens):
+        yield f"{path}:{file.line_of(('goldens', number, 'id'))}:goldens.{number}.id", golden.frozen()

@@ -1,0 +1,139 @@
+"""Reads YAML and JSONL so that a mistake can be named by file, line and field.
+
+A loader that only builds values forgets where each stood; here the node tree is kept until the values have been checked. What
+the values mean is decided elsewhere (golden.py, trec_files.py).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from kb_platform.knowledge.errors import ConfigError
+
+M = TypeVar("M", bound=BaseModel)
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is compiled in
+
+
+def read_text(path: Path) -> str:
+    """Return the file's text without a byte order mark; ConfigError when it is missing or not UTF-8."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path), expected="a readable file") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"byte 0x{error.object[error.start]:02x} is not UTF-8", where=f"{path}:{line}", action="save the file as UTF-8"
+        ) from error
+
+
+def jsonl_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object) for every line that is not blank; ConfigError at a line that holds no JSON object."""
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            yield number, _json_object(line, f"{path}:{number}")
+
+
+def _json_object(line: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        problem = getattr(error, "msg", "nested too deeply")
+        raise ConfigError(f"not JSON ({problem})", where=where, expected="one JSON object a line") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"found {type(value).__name__}", where=where, expected="one JSON object a line")
+    return value
+
+
+class YamlFile:
+    """One YAML document: its values, and the line of each."""
+
+    def __init__(self, path: Path) -> None:
+        """Parse the file; ConfigError with the line for a syntax error, a key given twice or an empty file."""
+        self.path = path
+        try:
+            loader = _Loader(read_text(path))
+            self._root = loader.get_single_node()
+            if self._root is None:
+                raise ConfigError("the file is empty", where=str(path), expected="`version: 1` and `goldens:`")
+            self._refuse_repeated_keys()
+            self.value: Any = loader.construct_document(self._root)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            where = f"{path}:{mark.line + 1}" if mark else str(path)
+            raise ConfigError(f"not YAML ({error.problem or error.context})", where=where) from error
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise ConfigError(f"not YAML ({error})".replace("\n", " "), where=str(path)) from error
+
+    def line_of(self, field: tuple[str | int, ...]) -> int:
+        """Return the line (from 1) of a field, or of its nearest parent that is in the file."""
+        node, line = self._root, self._root.start_mark.line
+        for step in field:
+            found = _child(node, step)
+            if found is None:
+                break
+            line, node = found
+        return line + 1
+
+    def _refuse_repeated_keys(self) -> None:
+        pending, seen = [self._root], set()
+        while pending:
+            node = pending.pop()
+            if id(node) in seen:  # an alias
+                continue
+            seen.add(id(node))
+            if isinstance(node, yaml.MappingNode):
+                self._refuse_twice([key for key, _ in node.value])
+                pending += [value for _, value in node.value]
+            elif isinstance(node, yaml.SequenceNode):
+                pending += node.value
+
+    def _refuse_twice(self, keys: list[yaml.Node]) -> None:
+        names: set[Any] = set()
+        for key in keys:
+            name = key.value if isinstance(key, yaml.ScalarNode) else None
+            if name is not None and name in names:
+                where = f"{self.path}:{key.start_mark.line + 1}:{name}"
+                raise ConfigError(f"the key {name!r} is given twice", where=where, action="keep one")
+            names.add(name)
+
+
+def _child(node: Any, step: str | int) -> tuple[int, Any] | None:
+    """Return (line, node) one step down: a list item by its number, a mapping's value by its key."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step].start_mark.line, node.value[step]
+    if isinstance(node, yaml.MappingNode):
+        return next(((key.start_mark.line, value) for key, value in node.value if key.value == step), None)
+    return None
+
+
+def validate(model: type[M], value: Any, file: YamlFile | tuple[Path, int]) -> M:
+    """Return the value as a model; ConfigError naming file, line and field of the first mistake."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        first, count = error.errors(include_url=False)[0], error.error_count()
+        loc = first["loc"]
+        path, line = (file.path, file.line_of(loc)) if isinstance(file, YamlFile) else file
+        field = ".".join(str(step) for step in loc) or "the whole"
+        more = f" ({count - 1} more mistakes after it)" if count > 1 else ""
+        raise ConfigError(_sentence(first, model), where=f"{path}:{line}:{field}", action=more.strip()) from None
+
+
+def _sentence(error: Any, model: type[BaseModel]) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    match error["type"]:
+        case "extra_forbidden":
+            return f"unknown field {error['loc'][-1]!r}"
+        case "missing":
+            return f"the field {error['loc'][-1]!r} is missing"
+        case "model_type":
+            return f"found {type(error['input']).__name__}; a mapping with {', '.join(model.model_fields)} belongs here"
+        case _:
+            shown = repr(error["input"])
+            return f"{message[:1].lower()}{message[1:]}, found {shown if len(shown) <= 60 else shown[:57] + '...'}"

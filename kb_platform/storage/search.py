@@ -1,0 +1,78 @@
+"""Search over one release: the statement is the database's function, so that row-level security and both indexes hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psycopg
+from pgvector import HalfVector, SparseVector
+from psycopg.types.json import Jsonb
+
+from kb_platform.knowledge.errors import StateError
+from kb_platform.storage.database import Database, Role
+
+TERM_SPACE = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A chunk that was found: where it stands in its document, both scores, and their combination."""
+
+    chunk_id: int
+    source: str
+    doc_id: str
+    title: str
+    start: int
+    end: int
+    content: str
+    dense: float
+    lexical: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question ready for the database: its vector, its terms with idf weights, and the terms worth looking up."""
+
+    vector: np.ndarray
+    weights: Mapping[int, float]
+    lookup: Sequence[int]
+    dense_weight: float
+
+
+def readable_release(database: Database, release_id: int | None, role: Role) -> int:
+    """Return the release to read: the live one, or a kept one. The gate's role may read the candidate as well.
+
+    Raises:
+        StateError: nothing was promoted yet, or this release cannot be read.
+    """
+    if role == "gate" and release_id is not None:
+        return release_id
+    try:
+        with database.transaction(role) as c:
+            row = c.execute("select readable_release(%s)", (release_id,)).fetchone()
+    except psycopg.errors.NoDataFound as error:
+        raise StateError(error.diag.message_primary or "", where=database.name, action="see `kb releases`") from error
+    return int(row[0]) if row else 0
+
+
+def term_statistics(database: Database, release_id: int, terms: Sequence[int], role: Role) -> tuple[dict[int, int], int]:
+    """Return document frequencies by term, and the number of chunks of the release."""
+    with database.transaction(role) as c:
+        rows = c.execute("select * from term_statistics(%s, %s)", (release_id, list(terms))).fetchall()
+    return {term: df for term, df, _ in rows if df > 0}, rows[0][2] or 0 if rows else 0
+
+
+def search(
+    database: Database, release_id: int, question: Question, *, k: int, depth: int, where: Mapping[str, Any] | None, role: Role
+) -> list[Hit]:
+    """Return the k best chunks of one release, best first; `where` are metadata values that a document must have."""
+    function = "search_rows" if role == "gate" else "search"
+    weights = SparseVector({term - 1: w for term, w in question.weights.items()}, TERM_SPACE)  # ids count from 1 in SQL
+    with database.transaction(role) as c:
+        rows = c.execute(
+            f"select * from {function}(%s, %s, %s, %s, %s, %s, %s, %s)",
+            (release_id, HalfVector(question.vector.astype(np.float16)), list(question.lookup), weights, k, depth,
+             question.dense_weight, Jsonb(dict(where)) if where else None))
+        return [Hit(*row) for row in rows]

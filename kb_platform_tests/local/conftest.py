@@ -1,0 +1,94 @@
+"""Real homes: folders that the server's user may enter, whose servers are stopped and whose files are removed afterwards."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from kb_platform.local.cluster import processes_in
+from kb_platform.local.postgres import PostgresAddress, ensure_postgres, stop_postgres
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """Give each test an environment without settings, and put back what it changed."""
+    before = dict(os.environ)
+    for name in [n for n in os.environ if n.startswith(("KB_", "DAGSTER_"))]:
+        del os.environ[name]
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@contextmanager
+def folder_for_all() -> Iterator[Path]:
+    """Yield a new folder that every user may enter (pytest's own are closed to others), in memory where there is room."""
+    memory = Path("/dev/shm")
+    in_memory = memory.is_dir() and shutil.disk_usage(memory).free > 2**31
+    folder = Path(tempfile.mkdtemp(prefix="kb-test-", dir=memory if in_memory else None)).resolve()
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Return a new folder that every user may enter."""
+    with folder_for_all() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def running_home() -> Iterator[Path]:
+    """Return a home whose server runs, shared by a file's tests that only look."""
+    with folder_for_all() as folder:
+        ensure_postgres(folder / "home")
+        yield folder / "home"
+        stop_postgres(folder / "home", wipe=True)
+
+
+@pytest.fixture
+def new_home(open_folder: Path) -> Iterator[Callable[[str], Path]]:
+    """Return a function that names homes; their servers are stopped at the end."""
+    homes: list[Path] = []
+
+    def make(name: str) -> Path:
+        homes.append(open_folder / name)
+        return homes[-1]
+
+    yield make
+    for home in homes:
+        data = (home / "postgres" / "data").resolve()
+        stop_postgres(home, wipe=True)
+        assert processes_in(data) == []
+
+
+@pytest.fixture
+def home(new_home: Callable[[str], Path]) -> Path:
+    """Return a home that does not exist yet."""
+    return new_home("home")
+
+
+def rows(address: PostgresAddress, statement: str, database: str = "kb") -> list:
+    """Run one statement in a connection of its own and return what it returns."""
+    with psycopg.connect(address.url(database), autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def python(code: str, *arguments: str | Path) -> subprocess.Popen:
+    """Start another Python process that runs `code` with the package at hand."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )

@@ -1,0 +1,139 @@
+"""The variables, Dagster's folder and what is done about runs that were cut off, against a real server."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+import yaml
+
+from kb_platform.knowledge.errors import StateError, TransientError
+from kb_platform.local.dagster_home import open_instance, write_dagster_home
+from kb_platform.local.databases import in_database
+from kb_platform.local.environment import database_url, ensure_database, environment, is_embedded
+from kb_platform.local.orphans import fail_orphaned_runs
+from kb_platform.local.places import make_home
+from kb_platform.local.postgres import ensure_postgres, running_postgres
+from kb_platform.settings import Settings, export, inherited_environment
+from kb_platform_tests.local.conftest import REPOSITORY, rows
+
+
+def external(home: Path, url: str, **more: str) -> Settings:
+    return Settings.model_validate({"home": home, "database_url": url, **more})
+
+
+def test_children_find_everything_by_their_variables(running_home: Path) -> None:
+    settings = Settings(home=running_home)
+    url = ensure_postgres(running_home).url()
+    found = environment(settings)
+    assert found["KB_DATABASE_URL"] == url
+    assert found["DAGSTER_PG_URL"] == "postgresql+psycopg2" + url.removeprefix("postgresql").removesuffix("kb") + "dagster"
+    assert (found["KB_HOME"], found["DAGSTER_HOME"]) == (str(running_home), str(running_home / "dagster"))
+    assert found["KB_OBJECT_STORE"] == str(running_home / "objects")
+    assert set(found) >= set(_variables_of(yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())))
+
+
+def _variables_of(node: object) -> list[str]:
+    if isinstance(node, list):
+        return [name for item in node for name in _variables_of(item)]
+    if isinstance(node, dict):
+        return [node["env"]] if set(node) == {"env"} else [name for item in node.values() for name in _variables_of(item)]
+    return []
+
+
+def test_a_home_whose_variables_come_back_is_still_its_own(running_home: Path) -> None:
+    variables = environment(Settings(home=running_home))
+    export(variables)
+    assert Settings().home == running_home
+    assert is_embedded(Settings())
+    assert environment(Settings()) == variables
+    assert inherited_environment({"KB_HOME": "x"}) == {**os.environ, "KB_HOME": "x"}
+
+
+def test_without_a_server_there_is_no_address(tmp_path: Path) -> None:
+    with pytest.raises(StateError, match="start it with `kb up`"):
+        environment(Settings(home=tmp_path))
+
+
+def test_an_external_server_is_used_as_it_is_and_none_is_started(running_home: Path, new_home: Callable[[str], Path]) -> None:
+    server, other = ensure_postgres(running_home), new_home("other")
+    settings = external(other, server.url() + "?application_name=kb", dagster_database="dagster_2")
+    assert not is_embedded(settings)
+    assert ensure_database(settings) == database_url(settings) == server.url() + "?application_name=kb"
+    assert environment(settings)["DAGSTER_PG_URL"].endswith("/dagster_2?application_name=kb")
+    assert rows(server, "select current_database()", "dagster_2") == [("dagster_2",)]
+    assert not other.exists()
+    assert running_postgres(other) is None
+
+
+def test_a_database_that_the_role_may_not_create_is_named_with_what_to_do(running_home: Path, tmp_path: Path) -> None:
+    server = ensure_postgres(running_home)
+    rows(server, "create role modest login password 'modest'")
+    url = server.url().replace(f"kb:{server.password}", "modest:modest")
+    with pytest.raises(StateError, match="create database dagster_3"):
+        ensure_database(external(tmp_path, url, dagster_database="dagster_3"))
+    ensure_database(external(tmp_path, url))
+
+
+def test_a_refused_password_and_a_silent_server_are_two_errors_without_the_password(running_home: Path, tmp_path: Path) -> None:
+    url = ensure_postgres(running_home).url()
+    with pytest.raises(StateError, match="does not accept the password"):
+        ensure_database(external(tmp_path, in_database(url, "kb").replace("kb:", "kb:not")))
+    with pytest.raises(TransientError) as caught:
+        ensure_database(external(tmp_path, "postgresql://kb:hidden@127.0.0.1:1/kb"))
+    assert "hidden" not in str(caught.value)
+
+
+def test_the_vector_extension_is_there_for_a_second_look_too(running_home: Path) -> None:
+    url = ensure_postgres(running_home).url()
+    ensure_postgres(running_home)
+    with psycopg.connect(url) as connection:
+        row = connection.execute("select installed_version = default_version from pg_available_extensions where name = 'vector'").fetchone()
+    assert row == (True,)
+
+
+def test_the_checkouts_dagster_yaml_is_the_one_homes_get(tmp_path: Path) -> None:
+    make_home(tmp_path)
+    workspace = write_dagster_home(tmp_path)
+    assert (tmp_path / "dagster" / "dagster.yaml").read_text() == (REPOSITORY / "dagster.yaml").read_text()
+    own, checkout = (yaml.safe_load(path.read_text())["load_from"][0]["python_module"] for path in (workspace, REPOSITORY / "workspace.yaml"))
+    assert own.pop("working_directory") == str(REPOSITORY)
+    assert checkout.pop("working_directory") == "."
+    assert own == checkout == {"module_name": "kb_platform.definitions", "location_name": "kb_platform"}
+
+
+def test_dagster_accepts_the_instance_and_keeps_its_runs_in_postgres(running_home: Path) -> None:
+    ensure_postgres(running_home)
+    with open_instance(Settings(home=running_home)) as instance:
+        assert type(instance.run_storage).__name__ == "PostgresRunStorage"
+        assert type(instance.run_coordinator).__name__ == "QueuedRunCoordinator"
+        assert instance.root_directory == str(running_home / "dagster")
+        assert not instance.telemetry_enabled
+
+
+def test_runs_cut_off_with_the_daemon_are_failed_and_others_left_alone(running_home: Path) -> None:
+    from dagster import DagsterRunStatus, job, op
+    from dagster._core.storage.tags import GRPC_INFO_TAG
+
+    @op
+    def nothing() -> None: ...
+
+    @job
+    def work() -> None:
+        nothing()
+
+    ensure_postgres(running_home)
+    settings = Settings(home=running_home)
+    with open_instance(settings) as instance:
+        made = [
+            instance.create_run_for_job(work, status=status, tags=tags).run_id
+            for status, tags in (
+                (DagsterRunStatus.STARTED, {GRPC_INFO_TAG: "{}"}), (DagsterRunStatus.QUEUED, {GRPC_INFO_TAG: "{}"}), (DagsterRunStatus.STARTED, {}),
+            )
+        ]
+    assert fail_orphaned_runs(settings) == 1
+    assert fail_orphaned_runs(settings) == 0
+    with open_instance(settings) as instance:
+        statuses = [instance.get_run_by_id(run_id).status for run_id in made]  # pyright: ignore[reportOptionalMemberAccess]
+    assert statuses == [DagsterRunStatus.FAILURE, DagsterRunStatus.QUEUED, DagsterRunStatus.STARTED]

@@ -1,0 +1,79 @@
+"""Ports and the lock."""
+
+import socket
+import threading
+from pathlib import Path
+
+from kb_platform.local import ports
+from kb_platform.local.lock import exclusive
+from kb_platform_tests.local.conftest import python
+
+
+def test_the_remembered_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
+    first = ports.choose(tmp_path / "port")
+    assert ports.remembered(tmp_path / "port") == first
+    assert ports.choose(tmp_path / "port") == first
+    with socket.create_server(("127.0.0.1", first)):
+        assert not ports.is_free(first)
+        second = ports.choose(tmp_path / "port")
+    assert second != first
+    assert ports.choose(tmp_path / "port") == second
+
+
+def test_no_port_is_remembered_where_nothing_useful_is_written(tmp_path: Path) -> None:
+    (tmp_path / "port").write_text("x")
+    assert ports.remembered(tmp_path / "port") is None
+    assert ports.remembered(tmp_path / "missing") is None
+
+
+def test_a_port_whose_connections_are_still_closing_counts_as_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        server.accept()[0].close()  # the side that closes first waits for stray packets
+        client.close()
+    assert ports.is_free(port)
+
+
+def test_a_second_holder_waits_for_the_first(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with exclusive(tmp_path / "lock"):
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    with exclusive(tmp_path / "lock"):
+        thread.start()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path) -> None:
+    path, held = tmp_path / "lock", threading.Event()
+
+    def second() -> None:
+        with exclusive(path):
+            assert path.exists()
+            held.set()
+
+    thread = threading.Thread(target=second)
+    with exclusive(path):
+        thread.start()
+        path.unlink()
+    thread.join()
+    assert held.is_set()
+
+
+def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
+    code = """
+import os, signal, sys
+from pathlib import Path
+from kb_platform.local.lock import exclusive
+with exclusive(Path(sys.argv[1])):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    python(code, tmp_path / "lock").communicate()
+    with exclusive(tmp_path / "lock"):
+        assert (tmp_path / "lock").exists()
