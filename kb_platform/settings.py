@@ -12,6 +12,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+SHIPPED_DEFS = Path(__file__).parent / "defs"
+
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
@@ -33,7 +35,7 @@ class Settings(BaseSettings):
     )
     object_store: str = Field(default="", description="fsspec URL of the object store; unset: `objects` in the home.")
     defs: AbsolutePath = Field(
-        default=Path(__file__).parent / "defs", description="Folder of the knowledge bases' definitions.",
+        default=SHIPPED_DEFS, description="Folder of the knowledge bases' definitions.",
     )
     dagster_database: str = Field(
         default="dagster", min_length=1, max_length=63, description="Database, on the same server, of Dagster's runs and events.",
@@ -41,7 +43,9 @@ class Settings(BaseSettings):
     dagster_host: str = Field(
         default="127.0.0.1", description="Address the Dagster pages are served on. They have no login: keep it on the loopback.",
     )
-    dagster_port: int = Field(default=0, ge=0, le=65535, description="Port of the Dagster pages; 0: a free one, kept in the home.")
+    dagster_port: int = Field(
+        default=0, ge=0, le=65535, description="Port of the Dagster pages; 0: a free one, kept in the home.",
+    )
 
     @field_validator("database_url")
     @classmethod

@@ -1,7 +1,163 @@
-"""`kb demo`."""
+"""`kb demo`: three days of the sample knowledge base, told as they happen, and every claim checked.
+
+It runs in a home of its own (`<KB_HOME>/demo`), which it empties first: nothing of yours is touched. The sample's files are copied
+there, so that a day's delivery can be laid over them as a shared folder would change overnight.
+"""
+
+import datetime as dt
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+
+from kb_platform.cli import session
+from kb_platform.cli.output import Json, console, show_json, show_table
+from kb_platform.knowledge.errors import StateError
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
+
+SAMPLE = "handbook"
+QUESTION = "At what temperature must vaccines be kept?"
+STORY = ("day 1: the first load", "day 2: edits, additions, deletions", "day 3: a broken export")
+
+
+@dataclass
+class Claims:
+    """What the demo says, and whether it was so."""
+
+    quiet: bool
+    checked: list[dict[str, Any]] = field(default_factory=list)
+
+    def check(self, sentence: str, holds: bool) -> None:  # noqa: FBT001
+        """Note one claim and print it."""
+        self.checked.append({"claim": sentence, "holds": holds})
+        if not self.quiet:
+            console.print(f"  {'[green]yes[/green]' if holds else '[red]NO[/red]'}  {sentence}", highlight=False)
+
+    @property
+    def hold(self) -> bool:
+        """Return whether every claim was so."""
+        return all(c["holds"] for c in self.checked)
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
+    app.command()(demo)
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the demo's Postgres running, and say how to look around.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the sample knowledge base through a load, a day of changes and a bad delivery. Exit code 0 only if all of it held."""
+    claims = Claims(as_json)
+    with _own_home() as home, session.database_running(quiet=as_json):
+        kb = session.knowledge_base(SAMPLE)
+        days = _three_days(kb, claims)
+        _look_back(kb, days, claims)
+    if keep and not as_json:
+        console.print(f"\nlook around: KB_HOME={home} KB_DEFS={home / 'defs'} .venv/bin/kb up")
+    if as_json:
+        show_json({"holds": claims.hold, "days": days, "claims": claims.checked})
+    elif claims.hold:
+        console.print("\n[green]all of it held[/green]")
+    raise typer.Exit(0 if claims.hold else 1)
+
+
+@contextmanager
+def _own_home() -> Iterator[Path]:
+    """Give the demo a home and a folder of definitions, made anew."""
+    from kb_platform.local import supervisor
+    from kb_platform.settings import Settings
+
+    home = Settings().home / "demo"
+    chosen = Settings(home=home, defs=home / "defs", database_url=None, object_store=str(home / "objects"))
+    supervisor.down(chosen, wipe=True)
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(_sample(), home / "defs" / SAMPLE)
+    with session.use(chosen):
+        yield home
+
+
+def _sample() -> Path:
+    from kb_platform.settings import SHIPPED_DEFS
+
+    folder = SHIPPED_DEFS / SAMPLE
+    if not folder.is_dir():
+        raise StateError("the sample knowledge base is not installed", where=str(folder))
+    return folder
+
+
+def _three_days(kb: KnowledgeBase, claims: Claims) -> list[dict[str, Any]]:
+    from kb_platform.cli.refreshing import refresh_once, show_report
+
+    today, reports = kb.today(), []
+    for number, story in enumerate(STORY, 1):
+        if number > 1:
+            _deliver(kb.folder, number)
+        if not claims.quiet:
+            console.print(f"\n[bold]{story}[/bold]")
+        day = today - dt.timedelta(len(STORY) - number)
+        report = refresh_once(kb, day.isoformat(), None, quiet=claims.quiet)
+        reports.append(report)
+        if not claims.quiet:
+            show_report(report)
+        _check_day(number, report, reports, claims)
+    return reports
+
+
+def _deliver(folder: Path, number: int) -> None:
+    delivery = folder / "deliveries" / f"day{number}"
+    gone = delivery / "deleted.txt"
+    for name in gone.read_text(encoding="utf-8").split() if gone.is_file() else ():
+        (folder / "documents" / name).unlink()
+    shutil.copytree(delivery, folder / "documents", dirs_exist_ok=True, ignore=shutil.ignore_patterns("deleted.txt"))
+
+
+def _check_day(number: int, report: dict[str, Any], reports: list[dict[str, Any]], claims: Claims) -> None:
+    documents, vectors = report["documents"], report["vectors"]
+    if number == 1:
+        claims.check(f"{documents['new']} documents were loaded, release {report['release']} passed its gates and is live",
+                     documents["new"] > 0 and report["promoted"] and report["verdict"] == "pass" and report["golden_gate"])
+    elif number == 2:
+        cost, first = vectors["computed"], reports[0]["vectors"]["computed"]
+        claims.check(f"the refresh cost what changed: {cost} vectors computed, {first} on day 1", 0 < cost < first / 2)
+        claims.check("documents were added, changed and deleted, the others untouched",
+                     all(documents[kind] > 0 for kind in ("new", "changed", "deleted", "unchanged")))
+        claims.check("the new release was compared with the live one, passed and was promoted", report["promoted"])
+    else:
+        claims.check(f"the gate caught the bad delivery: {report['verdict']}", report["verdict"] in ("regression", "inconclusive"))
+        claims.check(f"the pointer stayed on release {reports[1]['release']}",
+                     not report["promoted"] and report["live_release"] == reports[1]["release"])
+
+
+def _look_back(kb: KnowledgeBase, days: list[dict[str, Any]], claims: Claims) -> None:
+    from kb_platform.cli.queries import make_retriever
+    from kb_platform.storage.releases import live_release, promote
+
+    first, second, third = (d["release"] for d in days)
+    retriever, live = make_retriever(kb, "reader", None)
+    hits = retriever.search(QUESTION, live, k=3)
+    if not claims.quiet:
+        console.print(f"\n[bold]asked:[/bold] {QUESTION}")
+        show_table(("cited", "text"), ((f"{h.doc_id}:{h.start}-{h.end}", " ".join(h.content.split())[:160]) for h in hits))
+    claims.check(f"the answer cites release {live}, document and offsets", bool(hits) and live == second)
+    claims.check(f"readers cannot search the unpromoted release {third}", _refused(kb, third))
+    database = session.store(kb.name).database
+    promote(database, first)
+    claims.check(f"rollback: release {first} is live again", live_release(database) == first)
+    claims.check(f"time travel: release {second} can still be searched", bool(retriever.search(QUESTION, second, k=1)))
+    promote(database, second)
+
+
+def _refused(kb: KnowledgeBase, release: int) -> bool:
+    from kb_platform.storage.search import readable_release
+
+    try:
+        readable_release(session.store(kb.name).database, release, "reader")
+    except StateError:
+        return True
+    return False

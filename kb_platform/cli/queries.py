@@ -32,7 +32,7 @@ def search(
     kb = knowledge_base(name)
     where = _where(filters or [])
     with database_running():
-        retriever, readable = _retriever(kb, "reader", release)
+        retriever, readable = make_retriever(kb, "reader", release)
         hits = retriever.search(text, readable, k=k, where=where)
     if as_json:
         show_json({"knowledge_base": name, "release": readable, "query": text, "hits": [_hit(h) for h in hits]})
@@ -57,14 +57,16 @@ def _hit(hit: Any) -> dict[str, Any]:
             "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content}
 
 
-def _retriever(kb: KnowledgeBase, role: Any, release: int | None) -> tuple[Any, int]:
-    from kb_platform.index.retrieve import Retriever, SearchParameters
+def make_retriever(kb: KnowledgeBase, role: Any, release: int | None) -> tuple[Any, int]:
+    """Return a retriever, and the release that it may read: the live one unless another is named."""
+    from kb_platform.index.fusion import FusionParameters
+    from kb_platform.index.retrieve import Retriever
     from kb_platform.resources import load_embedder
     from kb_platform.storage.search import readable_release
 
     database = store(kb.name).database
     readable = readable_release(database, release, role)
-    return Retriever(database, load_embedder(), SearchParameters(**kb.search), role=role), readable
+    return Retriever(database, load_embedder(), FusionParameters.from_settings(kb.search), role=role), readable
 
 
 def evaluate(
@@ -100,7 +102,7 @@ def _evaluate_documents(kb: KnowledgeBase, release: int | None, queries: Path, q
     from kb_platform.quality.trec_files import read_query_set, write_run
 
     query_set = read_query_set(queries, qrels)
-    retriever, readable = _retriever(kb, "gate" if release else "reader", release)
+    retriever, readable = make_retriever(kb, "gate" if release else "reader", release)
     run = {query: retriever.documents(text, readable)
            for query, text in track(query_set.queries.items(), "searching", console=errors, disable=quiet)}
     if run_out:

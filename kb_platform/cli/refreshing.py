@@ -84,6 +84,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
     release = waiting.release_id if waiting else live
     gates = gate_results(database, release) if release else []
     verdict = _verdict(waiting.verdict if waiting else None, [g.verdict for g in gates])
+    refusing = [g.gate for g in gates if not g.passed]
     failures = {step: message for run in runs.values() for step, message in run.failures.items()}
     inserted, closed = sums.of("release", "vector_index", "rows_inserted"), sums.of("release", "vector_index", "rows_closed")
     return {
@@ -102,7 +103,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
         "gates": {g.gate: {"verdict": g.verdict, "metric": g.metric, "reasons": _reasons(g.evidence)} for g in gates},
         "golden_gate": "golden_retrieval" in {g.gate for g in gates},
         "failures": _failed_documents(kb.name, sources, runs),
-        "errors": {step: message for step, message in failures.items() if not _is_gate(step)},
+        "errors": {step: message for step, message in failures.items() if not any(step.endswith(gate) for gate in refusing)},
         "runs": {step: run.run_id for step, run in runs.items()},
     }
 

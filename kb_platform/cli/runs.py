@@ -29,10 +29,7 @@ class StepRun:
 
 def run_refresh(settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], tell: Tell) -> dict[str, StepRun]:
     """Run ingest, embed and release for a day or a range of days. A failed source stops neither the others nor the release."""
-    from kb_platform.definitions import defs
-
-    definitions = defs()
-    definitions = definitions() if callable(definitions) else definitions
+    definitions = _definitions(settings)
     done: dict[str, StepRun] = {}
     with open_instance(settings) as instance:
         for step in ORDER:
@@ -40,6 +37,21 @@ def run_refresh(settings: Settings, kb: KnowledgeBase, days: Sequence[str], sour
             job = definitions.resolve_job_def(f"{kb.name}_{step}")
             done[step] = _run(job, instance, kb, step, days, sources)
     return done
+
+
+def run_assets(settings: Settings, kb: KnowledgeBase, assets: Sequence[str]) -> StepRun:
+    """Materialize unpartitioned assets by hand, as the button in the UI does: without their checks."""
+    keys = [dg.AssetKey([kb.name, asset]) for asset in assets]
+    with open_instance(settings) as instance:
+        job = _definitions(settings).resolve_implicit_global_asset_job_def()
+        return _collect(instance, job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=keys))
+
+
+def _definitions(settings: Settings) -> dg.Definitions:
+    from kb_platform.components.loading import load_knowledge_bases
+    from kb_platform.resources import Platform
+
+    return dg.Definitions.merge(load_knowledge_bases(settings.defs), dg.Definitions(resources={"platform": Platform()}))
 
 
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, kb: KnowledgeBase, step: str, days: Sequence[str],

@@ -2,18 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.settings import Settings, export
 from kb_platform.storage.stores import Store
 
+_chosen: list[Settings] = []
 
-@cache
+
 def settings() -> Settings:
-    """Return the settings of this process."""
-    return Settings()
+    """Return the settings of this process, or those that `use` put in their place."""
+    return _chosen[-1] if _chosen else Settings()
+
+
+@contextmanager
+def use(other: Settings) -> Iterator[None]:
+    """Let commands work in another home for a while."""
+    _chosen.append(other)
+    try:
+        yield
+    finally:
+        _chosen.pop()
 
 
 @contextmanager

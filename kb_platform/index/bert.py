@@ -47,7 +47,7 @@ def build_encoder(folder: Path) -> ov.Model:
     x = layers.embed(ids)
     for i in range(config["num_hidden_layers"]):
         x = layers.transform(x, seen, f"encoder.layer.{i}.")
-    return ov.Model([x], [ids, mask], "bert")
+    return ov.Model([x], [ids, mask], "bert")  # pyright: ignore[reportGeneralTypeIssues]  (openvino's stub shadows its own class)
 
 
 class _Layers:

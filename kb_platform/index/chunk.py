@@ -141,7 +141,7 @@ def _cut_between_words(text: str, words: Words, start: int, end: int, params: Ch
 
 
 def _priority(text: str, position: int) -> bytes:
-    return hashlib.blake2b(text[position : position + _HASHED].encode(errors="surrogatepass"), digest_size=8).digest()
+    return hashlib.blake2b(text[position : position + _HASHED].encode(), digest_size=8).digest()
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:

@@ -95,7 +95,7 @@ def _weighed(document: Document, piece: Chunk, source: Source, pipeline: Pipelin
     fields = chunk_fields(document, piece, source.searchable)
     terms, weights = weigh_document(fields)
     text_hash = pipeline.space.text_hash(piece.embedded_text)
-    identity = json.dumps([pipeline.fingerprint, text_hash.hex(), fields["metadata"]], ensure_ascii=False)
+    identity = json.dumps([pipeline.fingerprint, text_hash.hex(), fields["title"], fields["metadata"]], ensure_ascii=False)
     return {"ordinal": piece.ordinal, "start": piece.start, "end": piece.end, "content": piece.content, "context": piece.context,
             "content_hash": hashlib.sha256(identity.encode(errors="surrogatepass")).digest(), "text_hash": text_hash,
             "terms": terms, "weights": weights}

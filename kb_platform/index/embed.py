@@ -130,9 +130,14 @@ def _check_files(folder: Path, space: EmbeddingSpace) -> None:
 
 def _digests(folder: Path) -> dict[str, str]:
     try:
-        return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in BUNDLED_DIGESTS}
+        return {name: _sha256(folder / name) for name in BUNDLED_DIGESTS}
     except OSError as error:
         raise ConfigError(str(error), where=str(folder), expected="a folder with " + ", ".join(BUNDLED_DIGESTS)) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _precision(wanted: Precision, capabilities: Sequence[str]) -> str:

@@ -6,9 +6,9 @@ This is the "theoretical" normalisation of Bruch, Gai and Ingber, "An analysis o
 2023), with 0 kept as the cosine's lower end. No scale depends on what else was found. So the lexical side carries its own
 confidence: a chunk that has every word of the question, a code or a declared synonym say, stands far above the rest, and where
 most words are unknown all lexical scores are low and the cosine decides; a weight that depends on the question is not needed.
-A score means the same at every depth of the candidate lists. And a leg that found nothing good is not stretched to the full scale,
-as ranks, min-max and division by the best hit do. nDCG@10 on MedQuAD (368 pages; 622 questions, 113 that name a synonym which the
-page lacks, and the same with the synonyms as searchable metadata):
+A score means the same at every depth of the candidate lists. And a leg that found nothing good is not stretched to the full
+scale, as ranks, min-max and division by the best hit do. nDCG@10 on MedQuAD (368 pages; 622 questions, 113 that name a synonym
+which the page lacks, and the same with the synonyms as searchable metadata):
 
     BM25 alone                           0.956   0.524   0.884
     cosine alone                         0.969   0.597   0.597
@@ -41,11 +41,11 @@ class FusionParameters:
     """What a knowledge base may tune about search without indexing anew.
 
     Attributes:
-        dense_weight: share of the cosine in the score, 0 (words only) to 1 (vectors only). From 0.5 to 0.65 the figures above move
-            by less than 0.01; less favours exact names, more favours paraphrases.
+        dense_weight: share of the cosine in the score, 0 (words only) to 1 (vectors only). From 0.5 to 0.65 the figures above
+            move by less than 0.01; less favours exact names, more favours paraphrases.
         depth: candidates from each leg; 100 and 200 gave the same figures.
-        lookup_rows: about how many chunks the lexical leg scores at most. Its candidates are found through the rarest terms of the
-            question; the others only add to their scores. A twelfth of all chunks gave the same figures as all.
+        lookup_rows: about how many chunks the lexical leg scores at most. Its candidates are found through the rarest terms of
+            the question; the others only add to their scores. A twelfth of all chunks gave the same fused figures as all.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -63,7 +63,6 @@ class FusionParameters:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ConfigError(f"{name} is {value!r}", where="search", expected="a whole number from 1")
-
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, float]) -> "FusionParameters":

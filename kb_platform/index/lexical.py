@@ -63,7 +63,10 @@ class Field:
 
 @dataclass(frozen=True)
 class LexicalParameters:
-    """BM25F's parameters. The defaults lie on a plateau: half or twice of any changes nDCG@10 on MedQuAD by less than 0.01.
+    """BM25F's parameters.
+
+    The defaults lie on a plateau: k1 from 0.6 to 1.2, the body's b from 0 to 0.75 and a title boost from 2 to 3 change nDCG@10 of
+    the fused search on MedQuAD by less than 0.01.
 
     Chunks are cut to similar lengths, so the body's `b` is below the usual 0.75. Title and metadata stand on every chunk of their
     document. `k1` is at the low end of the usual 0.9 to 2: in a short chunk, a term's second occurrence says little.
@@ -142,7 +145,7 @@ def chunk_fields(document: Document, chunk: Chunk, searchable: tuple[str, ...] =
     """Return the fields of a chunk as `weigh_document` takes them; `searchable` names metadata that joins them."""
     title = " ".join(document.title.split())
     found = (document.metadata.get(name, ()) for name in searchable)
-    values = [value for value_or_list in found for value in ([value_or_list] if isinstance(value_or_list, str) else value_or_list)]
+    values = [text for entry in found for text in ([entry] if isinstance(entry, str) else entry)]
     place = chunk.context.split("\n", 1)[0].removeprefix(title)
     return {"title": title, "heading": place, "metadata": "\n".join(values), "body": chunk.content}
 

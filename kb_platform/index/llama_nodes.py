@@ -47,7 +47,7 @@ class KbNodeParser(NodeParser):
         """Return the name under which LlamaIndex serialises the component."""
         return "KbNodeParser"
 
-    def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:  # noqa: FBT001, FBT002
+    def _parse_nodes(self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any) -> list[BaseNode]:
         return [part for node in nodes for part in self._parse(node)]
 
     def _parse(self, node: BaseNode) -> list[BaseNode]:

@@ -1,31 +1,14 @@
 """Retrieval: a question becomes a vector and weighed terms, one statement searches both and combines them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kb_platform.index.embed import Embedder
+from kb_platform.index.fusion import FusionParameters, lookup_terms
 from kb_platform.index.lexical import question_terms, weigh_question
 from kb_platform.storage.database import Database, Role
 from kb_platform.storage.search import Hit, Question, search, term_statistics
-
-COMMON = 0.2
-
-
-@dataclass(frozen=True)
-class SearchParameters:
-    """How the two legs meet.
-
-    Attributes:
-        dense_weight: share of the cosine similarity in the score; the rest is BM25 divided by the best hit's.
-        depth: candidates from each leg.
-        common: a term of more than this share of the chunks finds no candidates of its own (it still counts in the score), unless
-            the question has nothing rarer.
-    """
-
-    dense_weight: float = 0.5
-    depth: int = 200
-    common: float = COMMON
 
 
 @dataclass(frozen=True)
@@ -34,7 +17,7 @@ class Retriever:
 
     database: Database
     embedder: Embedder
-    parameters: SearchParameters
+    parameters: FusionParameters
     role: Role = "reader"
 
     def search(self, text: str, release: int, *, k: int = 10, where: Mapping[str, Any] | None = None) -> list[Hit]:
@@ -53,8 +36,5 @@ class Retriever:
         terms = question_terms(text)
         df, chunks = term_statistics(self.database, release, list(terms), self.role)
         weighed = weigh_question(terms, df, chunks)
-        return Question(self.embedder.embed_query(text), weighed.weights, self._lookup(df, chunks), self.parameters.dense_weight)
-
-    def _lookup(self, df: Mapping[int, int], chunks: int) -> Sequence[int]:
-        rare = [term for term, count in df.items() if count <= self.parameters.common * chunks]
-        return rare or list(df)
+        vector, lookup = self.embedder.embed_query(text), lookup_terms(df, self.parameters)
+        return Question(vector, weighed.weights, lookup, self.parameters.dense_weight)

@@ -13,11 +13,12 @@ _GAP = re.compile(r"(?<=[.!?…\"'”’»)\]*_])\s+")  # anchored by look-behin
 _OWN_STOPS = re.compile(r"(?:[。！？｡][」』”’）]?|[।॥؟۔։።])\s*")
 _CLOSERS = "\"'”’»)]*_"
 _OPENERS = "\"'“‘«([*_#-"
-_ABBREVIATIONS = frozenset(
-    "dr mr mrs ms prof st jr sr vs etc al approx ca cf ed eds eq fig figs no nos vol vols pp ch sec ref refs tab inc ltd corp dept"
-    " e.g i.e a.m p.m u.s u.k ph.d m.d d.o b.i.d t.i.d q.i.d p.o i.v i.m s.c spp sp ssp var subsp max min avg est tel ext"
-    " jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun".split()
-)
+_ABBREVIATED = """
+    dr mr mrs ms prof st jr sr vs etc al approx ca cf ed eds eq fig figs no nos vol vols pp ch sec ref refs tab inc ltd corp dept
+    e.g i.e a.m p.m u.s u.k ph.d m.d d.o b.i.d t.i.d q.i.d p.o i.v i.m s.c spp sp ssp var subsp max min avg est tel ext
+    jan feb mar apr jun jul aug sep sept oct nov dec mon tue wed thu fri sat sun
+"""
+_ABBREVIATIONS = frozenset(_ABBREVIATED.split())
 
 
 def sentence_starts(text: str) -> Iterator[int]:

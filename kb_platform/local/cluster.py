@@ -24,15 +24,15 @@ OWNER_ROLE = "kb"
 
 @dataclass(frozen=True)
 class Postmaster:
-    """A running server's first process; `ready` once it accepts connections."""
+    """A running server's first process; `state` as it says itself: starting, ready, stopping or standby."""
 
     pid: int
     port: int
-    ready: bool
+    state: str
 
 
 def initialise(places: Places, binaries: Path, password: str) -> None:
-    """Make the data folder, beside its place and then in one move: an interrupted initdb leaves nothing that looks like data.
+    """Make the data folder, elsewhere and then in one move: an interrupted initdb leaves nothing that looks like data.
 
     The server's superuser is the role `kb`: making roles, extensions and leak-proof functions needs one.
 
@@ -49,8 +49,8 @@ def initialise(places: Places, binaries: Path, password: str) -> None:
     done = subprocess.run(
         [binaries / "initdb", "--pgdata", draft / "data", "--username", OWNER_ROLE, "--pwfile", word, "--auth=scram-sha-256",
          "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
-        env=SERVER_ENVIRONMENT, cwd="/", start_new_session=True, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        **as_user(places.owner),
+        env=SERVER_ENVIRONMENT, cwd="/", start_new_session=True, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False, **as_user(places.owner),
     )
     if done.returncode != 0:
         shutil.rmtree(draft, ignore_errors=True)
@@ -106,7 +106,7 @@ def postmaster(data: Path) -> Postmaster | None:
         return None
     if not _works_in(pid, data):
         return None
-    return Postmaster(pid, port, ready=len(lines) > 7 and lines[7].strip() == "ready")
+    return Postmaster(pid, port, lines[7].strip() if len(lines) > 7 else "starting")
 
 
 def processes_in(data: Path) -> list[psutil.Process]:

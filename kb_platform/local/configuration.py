@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 MEGABYTE = 1024**2
-MAINTENANCE_MEMORY = 512  # MB: the graph of 100,000 384-dimensional vectors needs 112; out of memory its build takes four times as long
+MAINTENANCE_MEMORY = 512  # MB; 100,000 384-dimensional vectors need 112; a graph that does not fit builds four times as slowly
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ def write_dagster_home(home: Path) -> Path:
     """
     folder = home / "dagster"
     template = resources.files("kb_platform.local").joinpath("dagster.yaml").read_text()
-    module = {"module_name": MODULE, "working_directory": str(Path(kb_platform.__path__[0]).parent), "location_name": "kb_platform"}
+    checkout = Path(kb_platform.__path__[0]).parent
+    module = {"module_name": MODULE, "working_directory": str(checkout), "location_name": "kb_platform"}
     _replace(folder / "dagster.yaml", template)
     _replace(folder / "workspace.yaml", yaml.safe_dump({"load_from": [{"python_module": module}]}, sort_keys=False))
     return folder / "workspace.yaml"

@@ -8,6 +8,7 @@ from psycopg import sql
 from kb_platform.knowledge.errors import KbError, StateError, TransientError
 
 KNOWLEDGE, MAINTENANCE = "kb", "postgres"
+VECTOR = "select installed_version, default_version from pg_available_extensions where name = 'vector'"
 
 
 def in_database(url: str, name: str, scheme: str = "postgresql") -> str:
@@ -24,9 +25,9 @@ def prepare_embedded(url: str, dagster_database: str) -> None:
     """
     _create_missing(in_database(url, MAINTENANCE), KNOWLEDGE, dagster_database)
     with _connect(in_database(url, KNOWLEDGE)) as connection:
-        row = connection.execute("select installed_version, default_version from pg_available_extensions where name = 'vector'").fetchone()
+        row = connection.execute(VECTOR).fetchone()
         if row is None:
-            raise StateError("the server's software has no pgvector", expected="the extension `vector`", action="reinstall kb-platform[local]")
+            raise StateError("the server's software has no pgvector", action="reinstall kb-platform[local]")
         if row[0] is None:
             connection.execute("create extension vector")
         elif row[0] != row[1]:
@@ -44,7 +45,8 @@ def prepare_external(url: str, dagster_database: str) -> None:
         _create_missing(url, dagster_database)
     except psycopg.errors.InsufficientPrivilege as error:
         raise StateError(
-            f"there is no database {dagster_database!r} for Dagster, and the role may not create it", where="the server of KB_DATABASE_URL",
+            f"there is no database {dagster_database!r} for Dagster, and the role may not create it",
+            where="the server of KB_DATABASE_URL",
             action=f"create it (`create database {dagster_database} owner ...`), or name another in KB_DAGSTER_DATABASE",
         ) from error
 

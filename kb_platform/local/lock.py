@@ -11,7 +11,7 @@ from pathlib import Path
 def exclusive(path: Path) -> Iterator[None]:
     """Hold the lock at `path`, waiting for as long as another process or thread holds it. Not reentrant.
 
-    The file may be removed by its holder (a wiped home): whoever then gets the lock of a file that is no longer there tries again.
+    The file may be removed by its holder (a wiped home): whoever then gets the lock of a file that is gone tries again.
     """
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

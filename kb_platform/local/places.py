@@ -44,9 +44,17 @@ class Places:
 
 
 def make_home(home: Path) -> None:
-    """Create the home's folders. Only the way to the database is open to other users, and that only for root's home."""
+    """Create the home's folders. Only the way to the database is open to other users, and that only for root's home.
+
+    Raises:
+        StateError: the home is another user's.
+    """
+    for folder in (home, home / "postgres"):
+        if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
+            raise _somebody_elses(folder)
     passable = 0o711 if os.geteuid() == 0 else 0o700
-    for folder, mode in ((home, passable), (home / "postgres", passable), *((home / n, 0o700) for n in ("logs", "dagster", "objects"))):
+    closed = [(home / name, 0o700) for name in ("logs", "dagster", "objects")]
+    for folder, mode in ((home, passable), (home / "postgres", passable), *closed):
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(mode)
@@ -83,9 +91,10 @@ def make_folder(places: Places) -> None:
             folder.chmod(0o711)
         (places.folder / "home").write_text(f"{places.home}\n")
     except OSError as error:
+        user = places.owner.uid if places.owner else os.geteuid()
         raise StateError(
             f"the database cannot be kept there ({error.strerror})", where=str(places.folder),
-            expected=f"a folder for the user with id {places.owner.uid if places.owner else os.geteuid()}, as Postgres never runs as root",
+            expected=f"a folder for the user with id {user}, as Postgres never runs as root",
             action="set KB_HOME to a folder that every user may enter, such as /srv/kb, or run as an ordinary user",
         ) from error
 
@@ -105,9 +114,13 @@ def _owner_of(data: Path) -> Owner | None:
     found, me = data.stat(), os.geteuid()
     if me in (0, found.st_uid):
         return Owner(found.st_uid, found.st_gid) if me == 0 else None
-    raise StateError(
-        f"the database belongs to the user with id {found.st_uid}, not to the one running this ({me})", where=str(data),
-        action="run as that user or as root, or set KB_HOME to another folder",
+    raise _somebody_elses(data)
+
+
+def _somebody_elses(folder: Path) -> StateError:
+    return StateError(
+        f"this belongs to the user with id {folder.stat().st_uid}, not to the one running this ({os.geteuid()})",
+        where=str(folder), action="run as that user or as root, or set KB_HOME to another folder",
     )
 
 
@@ -118,6 +131,7 @@ def _new_owner() -> Owner | None:
         nobody = pwd.getpwnam("nobody")
     except KeyError as error:
         raise StateError(
-            "this system has no user `nobody`, and Postgres never runs as root", action="run as an ordinary user, or set KB_DATABASE_URL",
+            "this system has no user `nobody`, and Postgres never runs as root",
+            action="run as an ordinary user, or set KB_DATABASE_URL",
         ) from error
     return Owner(nobody.pw_uid, nobody.pw_gid)

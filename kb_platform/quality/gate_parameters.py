@@ -22,6 +22,8 @@ class GateParameters:
         suspicion: a loss above min_effect whose p value lies between alpha and this is inconclusive.
         min_queries: below so many compared queries any loss above min_effect is inconclusive, for hardly any could be proven.
         max_stale_share: above this share of stale goldens the set says too little: inconclusive.
+        max_newly_stale_share: above this share of goldens that live can still be judged by and the candidate cannot, the delivery
+            itself is in doubt (a source that lost or mangled documents): inconclusive.
         critical_losses: so many critical goldens lost from the first five, net of those won, and at least a tenth of them, are
             a regression without further proof; so many that went stale with the candidate make it inconclusive.
         resamples: of bootstrap and permutation.
@@ -36,6 +38,7 @@ class GateParameters:
     suspicion: float = 0.2
     min_queries: int = 30
     max_stale_share: float = 0.2
+    max_newly_stale_share: float = 0.1
     critical_losses: int = 3
     resamples: int = RESAMPLES
     seed: int = SEED
@@ -45,9 +48,10 @@ class GateParameters:
         rules = {
             "min_effect": (0 <= self.min_effect < 1, "at least 0 and below 1"),
             "alpha": (0 < self.alpha < 1, "between 0 and 1"),
-            "suspicion": (self.alpha <= self.suspicion <= 1, "at least alpha and at most 1"),
+            "suspicion": (0 < self.suspicion <= 1, "above 0 and at most 1"),
             "min_queries": (self.min_queries >= 1, "at least 1"),
             "max_stale_share": (0 <= self.max_stale_share <= 1, "between 0 and 1"),
+            "max_newly_stale_share": (0 <= self.max_newly_stale_share <= 1, "between 0 and 1"),
             "critical_losses": (self.critical_losses >= 1, "at least 1"),
             "resamples": (self.resamples >= 1000, "at least 1000"),
         }

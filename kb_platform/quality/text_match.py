@@ -15,8 +15,8 @@ import numpy as np
 
 Span = tuple[int, int]
 
-_QUOTES = str.maketrans({c: "'" for c in "‘’‚‛′ʼ´"} | {c: '"' for c in "“”„‟″«»"})
-_DASHES = str.maketrans({c: "-" for c in "‐‑‒–—―−"})
+_QUOTES = str.maketrans(dict.fromkeys("‘’‚‛′ʼ´", "'") | dict.fromkeys("“”„‟″«»", '"'))
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 _DROPPED = frozenset("*_`#\\")
 _SPACE, _DASH = 32, 45
 _QUOTED_LINE = re.compile(r"^[ \t]*>[> \t]*", re.MULTILINE)

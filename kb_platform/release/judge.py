@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from kb_platform.index.embed import Embedder
-from kb_platform.index.retrieve import Retriever, SearchParameters
+from kb_platform.index.fusion import FusionParameters
+from kb_platform.index.retrieve import Retriever
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.quality.gate import decide_gate
 from kb_platform.quality.gate_parameters import GateParameters
 from kb_platform.quality.golden import Golden, GoldenSet, load_golden_set
-from kb_platform.quality.integrity import IntegrityVerdict, decide_coverage, decide_embedding_health, decide_index_recall, distance_recall
+from kb_platform.quality.integrity import (
+    IntegrityVerdict,
+    decide_coverage,
+    decide_embedding_health,
+    decide_index_recall,
+    distance_recall,
+)
 from kb_platform.quality.metrics import RunMetrics
 from kb_platform.quality.passages import DocumentKey, PassageState, resolve_goldens, stale_goldens
 from kb_platform.quality.relevance import evaluate_goldens
@@ -99,7 +106,7 @@ def score_goldens(store: Store, kb: KnowledgeBase, goldens: GoldenSet, release_i
     """Search a release with every golden's question, and score the hits by the passages that they hold."""
     texts = {DocumentKey(*key): text for key, text in document_texts(store.database, release_id).items()}
     resolved = resolve_goldens(goldens.goldens, texts)
-    retriever = Retriever(store.database, embedder, SearchParameters(**kb.search), role="gate")
+    retriever = Retriever(store.database, embedder, FusionParameters.from_settings(kb.search), role="gate")
 
     def hits(golden: Golden) -> Any:
         return retriever.search(golden.question, release_id, k=10)

@@ -30,7 +30,7 @@ from kb_platform.index.lexical import (
 )
 from kb_platform.knowledge.documents import Chunk, Document
 
-WORDS = ["ward", "nurse", "blood", "pump", "alarm", "dose", "insulin", "leave", "rota", "scanner", "badge", "fever", "triage", "wound"]
+WORDS = ["ward", "nurse", "blood", "pump", "alarm", "dose", "insulin", "leave", "rota", "scanner", "badge", "fever", "wound"]
 PLAIN = LexicalParameters(k1=1.2, body=Field(boost=1.0, b=0.75, average=1.0))
 
 
@@ -155,7 +155,8 @@ def test_idf_is_positive_and_falls_with_the_document_frequency(df: int, more: in
     assert inverse_frequency(df, chunks + 1) >= inverse_frequency(min(df + 1, chunks + 1), chunks + 1)
 
 
-@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=30), min_size=1, max_size=8), st.lists(st.sampled_from(WORDS), max_size=6))
+@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=30), min_size=1, max_size=8),
+       st.lists(st.sampled_from(WORDS), max_size=6))
 def test_no_chunk_scores_above_the_questions_ceiling(bodies: list[list[str]], asked: list[str]) -> None:
     scores = scores_of([" ".join(body) for body in bodies], " ".join(asked), DEFAULTS)
     assert all(0 <= score < 1 for score in scores)

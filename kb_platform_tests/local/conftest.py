@@ -18,15 +18,30 @@ from kb_platform.local.postgres import PostgresAddress, ensure_postgres, stop_po
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def own_environment() -> Iterator[None]:
-    """Give each test an environment without settings, and put back what it changed."""
+@contextmanager
+def environment_put_back() -> Iterator[None]:
+    """Put back the environment as it was."""
     before = dict(os.environ)
-    for name in [n for n in os.environ if n.startswith(("KB_", "DAGSTER_"))]:
-        del os.environ[name]
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_environment() -> Iterator[None]:
+    """Give these tests an environment without settings, and let Dagster's processes keep the modules they compile."""
+    with environment_put_back():
+        for name in [n for n in os.environ if n.startswith(("KB_", "DAGSTER_"))]:
+            del os.environ[name]
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def environment_of_one_test() -> Iterator[None]:
+    """Undo what one test exports."""
+    with environment_put_back():
+        yield
 
 
 @contextmanager
@@ -89,6 +104,5 @@ def rows(address: PostgresAddress, statement: str, database: str = "kb") -> list
 
 def python(code: str, *arguments: str | Path) -> subprocess.Popen:
     """Start another Python process that runs `code` with the package at hand."""
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )
+    argv = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

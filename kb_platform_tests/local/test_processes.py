@@ -20,13 +20,15 @@ import sys, os, signal
 from pathlib import Path
 from kb_platform.local import processes
 folder = Path(sys.argv[1])
-processes.start([sys.executable, "-c", "import signal; signal.pause()"], environment={}, log=folder / "log", folder=folder).save(folder / "record")
+argv = [sys.executable, "-c", "import signal; signal.pause()"]
+processes.start(argv, environment={}, log=folder / "log", folder=folder).save(folder / "record")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def start(folder: Path, code: str, environment: dict[str, str] | None = None) -> ProcessRecord:
-    return processes.start([sys.executable, "-c", code], environment=environment or {}, log=folder / "log", folder=folder, digest="d")
+    argv = [sys.executable, "-c", code]
+    return processes.start(argv, environment=environment or {}, log=folder / "log", folder=folder, digest="d")
 
 
 def wait_for(log: Path, text: str) -> None:

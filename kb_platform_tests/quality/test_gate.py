@@ -17,7 +17,7 @@ from kb_platform.quality.verdict import GateVerdict, Verdict
 from kb_platform_tests.quality.builders import at_rank, golden_set, scores
 
 PASS, REGRESSION, INCONCLUSIVE = Verdict.PASS, Verdict.REGRESSION, Verdict.INCONCLUSIVE
-SLICES = {"numbers": range(0, 40), "acronyms": range(40, 80), "paraphrases": range(80, 120)}
+SLICES = {"numbers": range(40), "acronyms": range(40, 80), "paraphrases": range(80, 120)}
 
 
 def codes(verdict: GateVerdict) -> list[str]:
@@ -75,7 +75,7 @@ def test_a_certain_loss_below_the_minimum_effect_passes() -> None:
 
 
 def test_a_loss_that_hides_in_one_slice_is_found_there() -> None:
-    goldens = golden_set(600, slices={"rare": range(0, 30), "rest": range(30, 600)})
+    goldens = golden_set(600, slices={"rare": range(30), "rest": range(30, 600)})
     verdict = decide(scores(600, missed=range(9)), scores(600), goldens)
     assert verdict.verdict is REGRESSION
     assert [(r.code, r.slice) for r in verdict.reasons if r.verdict is REGRESSION] == [("slice_worse_than_live", "rare")]
@@ -231,8 +231,19 @@ def test_stale_goldens_are_left_out_counted_and_listed() -> None:
 def test_more_stale_goldens_than_allowed_are_inconclusive() -> None:
     stale = {f"q{n:03}": "changed" for n in range(11)}
     goldens, same = golden_set(50), scores(50)
-    assert codes(decide_gate(same, same, goldens, stale=stale)) == ["too_many_stale"]
-    assert decide_gate(same, same, goldens, GateParameters(max_stale_share=0.22), stale=stale).verdict is PASS
+    assert codes(decide_gate(same, same, goldens, stale=stale, live_stale=stale)) == ["too_many_stale"]
+    assert decide_gate(same, same, goldens, GateParameters(max_stale_share=0.22), stale=stale, live_stale=stale).verdict is PASS
+
+
+def test_a_delivery_that_makes_many_goldens_stale_at_once_is_in_doubt() -> None:
+    goldens, same = golden_set(50), scores(50)
+    six, five = ({f"q{n:03}": "deleted" for n in range(count)} for count in (6, 5))
+    verdict = decide_gate(same, same, goldens, stale=six)
+    assert (verdict.verdict, codes(verdict)) == (INCONCLUSIVE, ["many_went_stale"])
+    assert verdict.summary.endswith("the passages of 6 of 50 goldens changed or vanished with this candidate, more than 10%")
+    assert decide_gate(same, same, goldens, stale=five).verdict is PASS
+    assert decide_gate(same, same, goldens, stale=six, live_stale=["q000"]).verdict is PASS
+    assert decide_gate(same, None, goldens, stale=six).verdict is PASS
 
 
 def test_a_proven_loss_outweighs_stale_goldens() -> None:
@@ -329,9 +340,10 @@ def test_a_measure_that_is_missing_on_either_side_is_an_error() -> None:
     [
         (lambda: GateParameters(min_effect=-0.1), "gate.min_effect"),
         (lambda: GateParameters(alpha=0), "gate.alpha"),
-        (lambda: GateParameters(alpha=0.5, suspicion=0.2), "gate.suspicion"),
+        (lambda: GateParameters(suspicion=0), "gate.suspicion"),
         (lambda: GateParameters(min_queries=0), "gate.min_queries"),
         (lambda: GateParameters(max_stale_share=1.5), "gate.max_stale_share"),
+        (lambda: GateParameters(max_newly_stale_share=-1), "gate.max_newly_stale_share"),
         (lambda: GateParameters(critical_losses=0), "gate.critical_losses"),
         (lambda: GateParameters(resamples=10), "gate.resamples"),
         (lambda: GateParameters(primary="Hit@5"), "unknown measure 'Hit@5'"),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel
-from kb_platform.components.knowledge_base.steps import days_of
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
 if TYPE_CHECKING:  # the class that define_asset_job returns has no public name
@@ -29,7 +28,7 @@ def _job(kb: KnowledgeBase, step: str) -> "AssetJob":
     if step == "release":
         keys += [dg.AssetKey([kb.name, "release_candidate"]), dg.AssetKey([kb.name, "promoted_release"])]
     return dg.define_asset_job(
-        f"{kb.name}_{step}", selection=dg.AssetSelection.assets(*keys), partitions_def=days_of(kb),
+        f"{kb.name}_{step}", selection=dg.AssetSelection.assets(*keys),
         executor_def=dg.in_process_executor, description=f"{' and '.join(STEPS[step])} of one day, or of a range in one run.",
     )
 

@@ -28,7 +28,7 @@ def gate_checks(kb: KnowledgeBase) -> Sequence[dg.AssetChecksDefinition]:
 def _check(kb: KnowledgeBase, gate: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=dg.AssetKey([kb.name, "release_candidate"]), name=gate, blocking=True, description=DESCRIPTIONS[gate])
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
-        return _as_check(judge(platform.store(kb), kb, gate, platform.embedder, context.run_id))
+        return _as_check(judge(platform.store(kb), kb, gate, platform.embedder, context.run.run_id))
 
     return check
 

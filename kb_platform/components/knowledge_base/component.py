@@ -10,8 +10,8 @@ import dagster as dg
 from kb_platform.components.knowledge_base.assets import release_assets, source_assets
 from kb_platform.components.knowledge_base.automation import jobs_of, schedule_of
 from kb_platform.components.knowledge_base.checks import gate_checks
-from kb_platform.components.knowledge_base.sensors import next_step_sensors
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, to_knowledge_base
+from kb_platform.components.knowledge_base.sensors import next_step_sensors
 
 
 class KnowledgeBase(dg.Component, KnowledgeBaseModel):

@@ -171,7 +171,7 @@ create table chunk (
   embedding    halfvec(384) not null,
   check (valid_to > valid_from),
   unique (source, doc_id, content_hash, dup_no, valid_from)
-) with (fillfactor = 80);
+) with (fillfactor = 80, toast_tuple_target = 8160);
 -- No index mentions valid_to: closing a row stays a heap-only update. The HNSW index is built by build_index() after the first
 -- load, which is about 4.5 times cheaper than inserting into it.
 create index chunk_terms on chunk using gin (terms) with (fastupdate = off);

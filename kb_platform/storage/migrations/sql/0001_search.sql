@@ -1,6 +1,6 @@
 -- Reads. Two legs (nearest vectors; chunks that share a term with the question, by the inner product of stored term weights and
 -- the question's idf weights), then both scores for every candidate of either leg, then a convex combination.
--- Dense scores are cosine similarities; lexical scores are divided by the best one, so that both lie in about [0, 1].
+-- Dense scores are cosines; lexical scores are shares of the question's greatest possible BM25 (index/fusion.py says why).
 
 create function search_rows(p_release int, p_vector halfvec, p_terms int[], p_weights sparsevec, p_k int, p_depth int,
                             p_dense_weight float8, p_filter jsonb)
@@ -26,14 +26,14 @@ set hnsw.iterative_scan = 'relaxed_order' set hnsw.ef_search = 200 as $$
            -(c.term_weights <#> p_weights) as lexical
     from (select id from near union select id from worded) u join chunk c using (id)
   ), fused as (
-    select s.*, p_dense_weight * s.dense + (1 - p_dense_weight) * coalesce(s.lexical / nullif(max(s.lexical) over (), 0), 0) as score
-    from scored s order by score desc, s.doc_id, s.id limit p_k
+    select s.*, p_dense_weight * s.dense + (1 - p_dense_weight) * s.lexical as score
+    from scored s order by score desc, s.id limit p_k
   )
   select f.id, f.source, f.doc_id, d.title, p.start_char, p.end_char, f.content, f.dense, f.lexical, f.score
   from fused f
   join document_version d on d.source = f.source and d.doc_id = f.doc_id and d.valid_from <= p_release and d.valid_to > p_release
   join passage p on p.version_id = d.id and p.content_hash = f.content_hash and p.dup_no = f.dup_no
-  order by f.score desc, f.doc_id, f.id
+  order by f.score desc, f.id
 $$;
 
 -- What readers call: the live release, or a kept one that was live once. Nothing unpromoted, nothing collected.

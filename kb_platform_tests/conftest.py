@@ -1,0 +1,15 @@
+"""What every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real corpora beside the checkout (or KB_TEST_DATA); skips, saying so, where it is absent."""
+    folder = Path(os.environ.get("KB_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no corpora at {folder}: set KB_TEST_DATA")
+    return folder
