@@ -37,7 +37,7 @@ def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseMo
 
     @dg.asset(kinds={source.kind}, description="What the source delivered that day: bytes and metadata, kept for ever.", **shared)
     def raw_documents(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        return describe(capture_source(platform.store(kb), kb.source(source.name), run_days(context), context.run_id))
+        return describe(capture_source(platform.store(kb), kb.source(source.name), run_days(context), context.run.run_id))
 
     @dg.asset(deps=[raw_documents], kinds={"llamaindex"}, description="Parsed, cleaned and split; counted in the model's tokens.", **shared)
     def chunks(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
@@ -49,7 +49,7 @@ def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseMo
 
     @dg.asset(deps=[embeddings], kinds={"postgres"}, description="The difference, written into the open candidate.", **shared)
     def vector_index(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
-        return describe(apply_deliveries(platform.store(kb), kb, source.name, run_days(context), context.run_id))
+        return describe(apply_deliveries(platform.store(kb), kb, source.name, run_days(context), context.run.run_id))
 
     return raw_documents, chunks, embeddings, vector_index
 
