@@ -1,11 +1,12 @@
 """`kb up`, `kb down`, `kb status`, `kb env`: the servers of the embedded default."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
 
 from kb_platform.cli.output import Json, console, show_json, show_table, working
-from kb_platform.cli.session import settings
+from kb_platform.cli.session import settings, staying_up
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +21,7 @@ def up(as_json: Json = False) -> None:
     """Start Postgres, Dagster's webserver and daemon on loopback, and wait until they answer."""
     from kb_platform.local import supervisor
 
-    with working("starting", quiet=as_json) as tell:
+    with staying_up(), working("starting", quiet=as_json) as tell:
         standing = supervisor.up(settings(), report=tell)
     _show(standing, as_json)
 
@@ -48,7 +49,7 @@ def down(
 def env(as_json: Json = False) -> None:
     """Print the database's addresses (owner, and one URL a role of each knowledge base) and the web pages'. Holds passwords."""
     from kb_platform.local import supervisor
-    from kb_platform.local.environment import database_url
+    from kb_platform.local.environment import database_url, environment
     from kb_platform.storage.database import LOGIN_ROLES, Database
 
     url, standing = database_url(settings()), supervisor.status(settings())
@@ -59,9 +60,8 @@ def env(as_json: Json = False) -> None:
     if as_json:
         show_json(found)
         return
-    lines = {"KB_DATABASE_URL": url, "KB_HOME": settings().home, "KB_OBJECT_STORE": settings().object_store_url, "KB_DEFS": settings().defs}
-    for key, value in lines.items():
-        console.print(f"export {key}={value}", highlight=False, soft_wrap=True)
+    for key, value in environment(settings()).items():
+        console.print(f"export {key}={shlex.quote(value)}", highlight=False, markup=False, soft_wrap=True)
     for name, urls in roles.items():
         for role, address in urls.items():
             console.print(f"# {name} {role}: {address}", highlight=False, soft_wrap=True)

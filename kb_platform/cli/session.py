@@ -1,12 +1,16 @@
 """What commands share: the settings, a running database, a knowledge base's YAML, its stores."""
 
-from collections.abc import Iterator
+import fcntl
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.settings import Settings, export
 from kb_platform.storage.stores import Store
+
+PASSING = "postgres-of-a-command"  # marks a server that the last command out stops
 
 _chosen: list[Settings] = []
 
@@ -28,7 +32,7 @@ def use(other: Settings) -> Iterator[None]:
 
 @contextmanager
 def database_running(message: str = "starting Postgres", *, quiet: bool = True) -> Iterator[None]:
-    """Hold a running database for the length of a command; one that the command started is stopped again."""
+    """Hold a running database for the length of a command; the last command out stops a server that no `kb up` keeps."""
     from kb_platform.cli.output import working
     from kb_platform.local.environment import ensure_database, environment, is_embedded
     from kb_platform.local.places import make_home
@@ -36,16 +40,48 @@ def database_running(message: str = "starting Postgres", *, quiet: bool = True) 
 
     chosen = settings()
     make_home(chosen.home)
-    started = is_embedded(chosen) and running_postgres(chosen.home) is None
-    with working(message, quiet=quiet):
-        ensure_database(chosen)
-    export(environment(chosen))
-    try:
-        yield
-    finally:
-        if started:
+    passing = chosen.home / PASSING
+    with _counted(chosen.home) as is_last:
+        if is_embedded(chosen) and running_postgres(chosen.home) is None:
+            passing.touch()
+        with working(message, quiet=quiet):
+            ensure_database(chosen)
+        export(environment(chosen))
+        try:
+            yield
+        finally:
             _close()
-            stop_postgres(chosen.home)
+            if passing.exists() and is_last():
+                stop_postgres(chosen.home)
+                passing.unlink(missing_ok=True)
+
+
+@contextmanager
+def staying_up() -> Iterator[None]:
+    """Start servers that outlive the command: no other command stops them on its way out."""
+    from kb_platform.local.places import make_home
+
+    home = settings().home
+    make_home(home)
+    with _counted(home):
+        yield
+        (home / PASSING).unlink(missing_ok=True)
+
+
+@contextmanager
+def _counted(home: Path) -> Iterator[Callable[[], bool]]:
+    """Share a lock with the other commands of this home; the yielded function tells whether none is left."""
+    with (home / "commands.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+        def is_last() -> bool:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+            return True
+
+        yield is_last
 
 
 def _close() -> None:

@@ -20,9 +20,8 @@ _MAGIC = (
 )
 _DECLARABLE = re.compile(r"utf-?8|cp\d+|iso8859|latin|koi8|shift|euc|gb|big5|hz|mac|tis", re.ASCII)
 _SYMBOL_IN_WORD = re.compile("[^\\W\\d_][\u00a1-\u00b4\u00b6\u00b8-\u00bf\u00d7\u00f7][^\\W\\d_]")
-_JUNK = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
-_JUNK_SHARE = 0.02
-_NUL_SHARE = 0.3  # exports of fixed width are padded with them
+_JUNK = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+_JUNK_SHARE = 0.3
 _WESTERN_SHARE = 0.2
 _GUESS_BYTES = 1 << 18
 
@@ -49,8 +48,8 @@ def decode(content: bytes, declared: str = "") -> Decoded:
     if found:
         raise DocumentUnreadable(f"holds {found}, not text")
     decoded = _decode(content, declared)
-    size = len(decoded.text)
-    if len(_JUNK.findall(decoded.text)) > _JUNK_SHARE * size or decoded.text.count("\0") > _NUL_SHARE * size:
+    # A few stray NULs are dropped later; a share like this is an image or a program.
+    if len(_JUNK.findall(decoded.text)) > _JUNK_SHARE * len(decoded.text):
         raise DocumentUnreadable("binary data, not text")
     return decoded
 
@@ -59,8 +58,6 @@ def _decode(content: bytes, declared: str) -> Decoded:
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return _marked(content, encoding)
-    if content.count(b"\0") > _NUL_SHARE * len(content):
-        return _unmarked_utf16(content)
     try:
         return Decoded(_declared(content, declared) or content.decode())
     except UnicodeDecodeError:
@@ -73,15 +70,6 @@ def _marked(content: bytes, encoding: str) -> Decoded:
     except UnicodeDecodeError:
         name = encoding.removesuffix("-sig").upper()
         raise DocumentUnreadable(f"damaged text: its first bytes say {name}, and it is not") from None
-
-
-def _unmarked_utf16(content: bytes) -> Decoded:
-    """Return UTF-16 that lost its mark: Western text has its NULs on one side of each pair."""
-    encoding = "utf-16-be" if content[::2].count(b"\0") > content[1::2].count(b"\0") else "utf-16-le"
-    try:
-        return Decoded(content.decode(encoding), f"no byte order mark: read as {encoding}")
-    except UnicodeDecodeError:
-        raise DocumentUnreadable("binary data, not text") from None
 
 
 def _declared(content: bytes, declared: str) -> str | None:

@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, cast
 
@@ -28,7 +28,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 class Database:
     """One knowledge base's schema on a server. `owner_url` is a libpq URL whose role owns (or may create) the schema."""
 
-    owner_url: str
+    owner_url: str = field(repr=False)
     name: str
 
     def __post_init__(self) -> None:

@@ -222,3 +222,23 @@ def test_files_that_cannot_be_used_are_reported_and_the_rest_is_live(make_kb: Ma
     assert report["promoted"]
     assert report["documents"]["failed"] == 2
     assert {f["source_object"] for f in report["failures"]} == {"empty.md", "broken.pdf"}
+
+
+def test_two_refreshes_of_one_day_at_once_end_with_the_digest_of_one(make_kb: MakeKb) -> None:
+    import subprocess
+    import sys
+
+    from kb_platform.settings import inherited_environment
+
+    kb = make_kb(FILES)
+    chosen = session.settings()
+    environment = inherited_environment({"KB_HOME": str(chosen.home), "KB_DEFS": str(chosen.defs), "KB_OBJECT_STORE": chosen.object_store})
+    command = [sys.executable, "-c", "from kb_platform.cli import main; main()", "refresh", kb.name, "--json"]
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=240) for process in both]
+    assert live_release(session.store(kb.name).database) == 1, outputs
+    digest = get_release(session.store(kb.name).database, 1).content_digest
+    assert len(rows(kb, "select distinct content_hash from chunk")) == len(rows(kb, "select id from chunk"))
+    again = refresh(kb)
+    assert get_release(session.store(kb.name).database, again["release"]).content_digest == digest
+    assert again["rows"] == {"inserted": 0, "closed": 0}

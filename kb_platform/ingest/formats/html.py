@@ -1,84 +1,42 @@
-"""HTML pages: the article without navigation and footer, hidden text dropped.
-
-trafilatura finds the article and drops what surrounds it on sites that mark nothing. It also loses parts of short pages, so that
-its result is weighed against all that is left when marked boilerplate is dropped: where it lost half of the words, those stand.
-"""
+"""HTML pages: the article without navigation and footer, hidden text dropped."""
 
 import re
-from typing import Any
 
-from kb_platform.ingest.decode import Decoded, decode
+from kb_platform.ingest.clean import DocumentUnreadable, decode
 from kb_platform.ingest.formats import Parsed
-from kb_platform.ingest.formats.hidden import style_hides
-from kb_platform.ingest.formats.html_text import page_text
-from kb_platform.ingest.limits import ParseLimits
-from kb_platform.ingest.unreadable import DocumentUnreadable
 
-_CHARSET = re.compile(rb"<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,200}?encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
-_SILENT = "//script|//style|//template|//noscript|//iframe|//object|//svg|//comment()|//*[@hidden]"
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-_RULE = re.compile(r"^\s*\|[\s:|-]*-[\s:|-]*\|?\s*$")
-_KEPT_SHARE = 0.5
+_HIDDEN = "//script|//style|//template|//noscript|//*[@hidden]|//*[@aria-hidden='true']|//*[contains(translate(@style,' ',''),'display:none')]|//*[contains(translate(@style,' ',''),'visibility:hidden')]|//*[contains(translate(@style,' ',''),'font-size:0')]"
+_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
 
 
-def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
-    """Return title, main text with Markdown headings and tables, and the page's description.
+def read(content: bytes) -> Parsed:
+    """Return title and main text, headings as Markdown.
 
     Raises:
         DocumentUnreadable: there is nothing to read on the page.
     """
-    text, warning = _decoded(content)
-    page = _visible_page(text)
-    title = page.findtext(".//title") or "".join(page.xpath("(//h1)[1]//text()"))
-    description = next(iter(page.xpath("//meta[translate(@name,'DESCRIPTON','descripton')='description']/@content")), "")
-    metadata = {"description": str(description)} if str(description).strip() else {}
-    return Parsed(title, _main_text(page), metadata, (warning,) if warning else ())
-
-
-def _decoded(content: bytes) -> Decoded:
-    named = _CHARSET.search(content[:2048])
-    return decode(content, named[1].decode() if named else "")
-
-
-def _visible_page(text: str) -> Any:
-    from lxml import etree, html
-
-    # huge_tree: without it a page that is nested deeper than 256 elements ends there, and nobody is told.
-    parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
-    try:
-        page = html.document_fromstring(text.encode(errors="replace"), parser=parser)
-    except etree.ParserError:
-        raise DocumentUnreadable("no text on the page") from None
-    for element in page.xpath(_SILENT):
-        _drop(element)
-    for element in page.xpath("//*[@style]"):
-        if style_hides(element.get("style")):
-            _drop(element)
-    return page
-
-
-def _drop(element: Any) -> None:
-    if element.getparent() is not None:
-        element.drop_tree()
-
-
-def _main_text(page: Any) -> str:
-    import copy
-
     import trafilatura
+    from lxml import html
 
-    everything = page_text(page)
-    body = trafilatura.extract(copy.deepcopy(page), output_format="markdown", include_tables=True, include_comments=False,
-                               include_formatting=False, favor_recall=True) or ""
-    return _tidied(body) if len(body.split()) > _KEPT_SHARE * len(everything.split()) else everything
+    if not content.strip():
+        raise DocumentUnreadable("empty file")
+    text = _decoded(content)
+    try:
+        page = html.document_fromstring(text.encode(), parser=html.HTMLParser(encoding="utf-8", huge_tree=False))
+    except Exception as error:  # lxml raises its own and ValueError alike
+        raise DocumentUnreadable("no HTML") from error
+    for element in page.xpath(_HIDDEN):
+        element.drop_tree()
+    title = " ".join((page.findtext(".//title") or page.findtext(".//h1") or "").split())
+    body = trafilatura.extract(page, output_format="markdown", include_tables=True, include_comments=False, favor_recall=True)
+    return Parsed(title, body or "\n".join(line.strip() for line in page.text_content().splitlines() if line.strip()))
 
 
-def _tidied(body: str) -> str:
-    """Return trafilatura's Markdown without the layout of the HTML and without escapes, which word search would trip over."""
-    return "\n".join(_line(line) for line in body.splitlines())
-
-
-def _line(line: str) -> str:
-    if _RULE.match(line):
-        return line.strip()
-    return _ESCAPE.sub(r"\1", line.strip() if line.startswith("    ") else line)
+def _decoded(content: bytes) -> str:
+    named = _CHARSET.search(content[:2048])
+    if named:
+        try:
+            return content.decode(named[1].decode())
+        except (LookupError, UnicodeDecodeError):
+            pass
+    return decode(content)
