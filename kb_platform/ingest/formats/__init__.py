@@ -1,50 +1,11 @@
-"""One module a format: `read(content, limits)` returns a title (may be empty), Markdown-like text, metadata and warnings.
+"""One module a format: `read(content)` returns a title (may be empty), text with Markdown headings, and metadata."""
 
-Readers whose libraries take hostile input apart in C or at great length are `isolated`: they run in a process of their own
-(ingest/sandbox.py). No reader is imported before a document needs it.
-"""
-
-from pathlib import PurePosixPath
 from typing import NamedTuple
-
-from kb_platform.knowledge.documents import Metadata
 
 
 class Parsed(NamedTuple):
-    """What a format's reader found. `warnings` are short sentences for the person who looks at the document."""
+    """What a format's reader found."""
 
     title: str
     text: str
-    metadata: Metadata = {}
-    warnings: tuple[str, ...] = ()
-
-
-class Format(NamedTuple):
-    """Where a media type is read: module below this package, the name for messages, whether in a process of its own."""
-
-    module: str
-    name: str
-    isolated: bool = False
-
-
-FORMATS = {
-    "text/markdown": Format("markdown", "Markdown"),
-    "text/plain": Format("plain", "plain text"),
-    "text/csv": Format("delimited", "CSV"),
-    "text/html": Format("html", "HTML", isolated=True),
-    "application/pdf": Format("pdf", "PDF", isolated=True),
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format("docx", "Word", isolated=True),
-    "application/xml": Format("jats", "JATS XML", isolated=True),
-}
-MEDIA_TYPES = {
-    ".md": "text/markdown", ".markdown": "text/markdown", ".txt": "text/plain", ".html": "text/html", ".htm": "text/html",
-    ".pdf": "application/pdf", ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-}
-# Data and markup of any meaning come under these names, so that a source reads them only when it is told to.
-EXTRA_MEDIA_TYPES = {".csv": "text/csv", ".xml": "application/xml"}
-
-
-def media_type_of(name: str) -> str:
-    """Return the media type of a file name; `application/octet-stream` where no reader knows it."""
-    suffix = PurePosixPath(name).suffix.lower()
-    return MEDIA_TYPES.get(suffix) or EXTRA_MEDIA_TYPES.get(suffix) or "application/octet-stream"
+    metadata: dict[str, str | list[str]] = {}  # noqa: RUF012  never mutated
