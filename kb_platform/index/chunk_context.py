@@ -20,20 +20,23 @@ def context_of(title: str, path: Sequence[str], declared: Sequence[str], tokeniz
     """
     names = list(dict.fromkeys(" ".join(part.split()) for part in (title, *path) if part.strip()))
     place = _place(names, tokenizer, room - room // 3 if declared else room)
-    values = _values(declared, tokenizer, room - tokenizer.count(place))
+    values = _values(declared, tokenizer, room - tokenizer.count(place)) if declared else ""
     return "\n".join(line for line in (place, values) if line)
 
 
 def _place(names: Sequence[str], tokenizer: ModelTokenizer, room: int) -> str:
-    if len(names) < 2 or tokenizer.count(" > ".join(names)) <= room:
-        return tokenizer.truncate(" > ".join(names), room)
+    whole = " > ".join(names)
+    if tokenizer.count(whole) <= room:
+        return whole
+    if len(names) == 1:
+        return tokenizer.truncate(whole, room)
     kept = [tokenizer.truncate(names[0], room // 2)]
     for name in reversed(names[1:]):
         left = room - tokenizer.count(" > ".join(kept)) - 1
-        name = tokenizer.truncate(name, left) if len(kept) == 1 else name
-        if not name or tokenizer.count(name) > left:
+        fitting = tokenizer.truncate(name, left) if len(kept) == 1 else name
+        if not fitting or tokenizer.count(fitting) > left:
             break
-        kept.insert(1, name)
+        kept.insert(1, fitting)
     return " > ".join(name for name in kept if name)
 
 

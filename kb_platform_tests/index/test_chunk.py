@@ -113,6 +113,15 @@ def test_text_without_places_to_cut_is_cut_all_the_same(chunk: Chunker, tokenize
     assert max(len(piece.content) for piece in chunks) < 2_000
 
 
+def test_a_word_too_large_for_the_least_size_on_both_sides_is_cut_off_all_the_same(chunk: Chunker, tokenizer: ModelTokenizer) -> None:
+    large = "각" * 33  # one word of 99 tokens between two runs that are too short to stand alone
+    text = "dose " * 60 + large + " dose" * 60
+    assert tokenizer.count(large) == 99
+    chunks = chunk(text)
+    check(text, chunks, tokenizer)
+    assert len(chunks) == 2
+
+
 def test_a_section_is_a_chunk_even_if_two_would_fit(chunk: Chunker) -> None:
     text = f"## Dose\n\n{SENTENCE * 5}\n\n## Storage\n\n{SENTENCE * 5}"
     assert [piece.content[:7] for piece in chunk(text)] == ["## Dose", "## Stor"]

@@ -17,7 +17,7 @@ from kb_platform.index.sentences import sentence_starts
 from kb_platform.index.tokens import ModelTokenizer
 from kb_platform.knowledge.documents import Document
 
-WORDS = "patient dose daily should consult therapy needed renal function low chronic acute nurse before after meal".split()
+WORDS = ["patient", "dose", "daily", "should", "consult", "therapy", "needed", "renal", "function", "low", "chronic", "nurse", "meal"]
 Edit = Callable[[str, random.Random], str]
 
 

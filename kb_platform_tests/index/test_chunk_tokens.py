@@ -22,7 +22,7 @@ def test_the_files_own_truncation_at_128_tokens_is_off(tokenizer: ModelTokenizer
 
 
 def test_text_that_spells_a_special_token_is_text(tokenizer: ModelTokenizer) -> None:
-    separator = tokenizer.tokenizer.token_to_id("[SEP]")
+    *_, separator = tokenizer.ids(["a"])[0]
     assert tokenizer.ids(["a [SEP] b"])[0].count(separator) == 1
     assert tokenizer.count("[SEP]") > 1
 
@@ -40,6 +40,16 @@ def test_pieces_between_units_cost_what_they_cost_in_the_whole(tokenizer: ModelT
     cost = words.before[last] - words.before[first]
     found = tokenizer.count(text[words.starts[first] : end])
     assert found == cost if whole else found <= cost
+
+
+@pytest.mark.parametrize("word", ["qz" * 48, "각" * 33, "각" * 34, "\u0301" * 40 + "zq" * 45])
+@pytest.mark.parametrize("ignored", ["\u200b", " "])
+def test_a_word_before_a_long_ignored_stretch_costs_what_it_costs(tokenizer: ModelTokenizer, word: str, ignored: str) -> None:
+    text = word + ignored * 300
+    words = tokenizer.words(text)
+    assert len(words) > 2
+    assert words.before[1] >= tokenizer.count(text[: words.starts[1]])
+    assert words.before[-1] >= tokenizer.count(text)
 
 
 @given(st.text(st.sampled_from("ab한ﬁé\u0301\u200b กx"), max_size=1500), st.data())
