@@ -15,6 +15,9 @@ from kb_platform.settings import Settings
 Tell = Callable[[str], None]
 SPEAKING = {"ingest": "reading the sources", "embed": "computing vectors", "release": "writing, sealing and judging"}
 
+# Everything is in the run's own log, which the pages show; on a terminal it would bury the report.
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
 
 @dataclass
 class StepRun:
@@ -44,7 +47,7 @@ def run_assets(settings: Settings, kb: KnowledgeBase, assets: Sequence[str]) -> 
     keys = [dg.AssetKey([kb.name, asset]) for asset in assets]
     with open_instance(settings) as instance:
         job = _definitions(settings).resolve_implicit_global_asset_job_def()
-        return _collect(instance, job.execute_in_process(instance=instance, raise_on_error=False, asset_selection=keys))
+        return _collect(instance, job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=keys))
 
 
 def _definitions(settings: Settings) -> dg.Definitions:
@@ -65,7 +68,7 @@ def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, kb: KnowledgeBase,
     tags = {} if one_day else {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
     try:
         result = job.execute_in_process(
-            instance=instance, partition_key=days[0] if one_day else None, tags=tags, raise_on_error=False, asset_selection=chosen)
+            instance=instance, partition_key=days[0] if one_day else None, tags=tags, raise_on_error=False, run_config=QUIET, asset_selection=chosen)
     except dg.DagsterUnknownPartitionError as error:
         raise ConfigError(f"{days[0]} is not a day of {kb.name}", where=str(kb.folder / "defs.yaml"),
                           expected=f"{kb.start_date} to {kb.today()}", action="change start_date") from error

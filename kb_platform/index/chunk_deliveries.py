@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kb_platform.index.bundled_model import bundled_folder
+from kb_platform.index.bundled_model import bundled_tokenizer
 from kb_platform.index.chunk import ChunkParameters, chunk_document
 from kb_platform.index.chunk_files import SCHEMA, chunk_file
 from kb_platform.index.lexical import chunk_fields, weigh_document
@@ -55,7 +55,7 @@ def chunk_deliveries(store: Store, kb: KnowledgeBase, source: str, days: Sequenc
 
 def _rows(delivered: Iterator[RawDocument | str], source: Source, pipeline: Pipeline) -> Iterator[dict[str, Any]]:
     deleted: list[str] = []
-    tokenizer = ModelTokenizer(bundled_folder())
+    tokenizer = bundled_tokenizer()
     raws: dict[str, RawDocument] = {}
 
     def documents() -> Iterator[RawDocument]:

@@ -1,42 +1,84 @@
-"""HTML pages: the article without navigation and footer, hidden text dropped."""
+"""HTML pages: the article without navigation and footer, hidden text dropped.
+
+trafilatura finds the article and drops what surrounds it on sites that mark nothing. It also loses parts of short pages, so that
+its result is weighed against all that is left when marked boilerplate is dropped: where it lost half of the words, those stand.
+"""
 
 import re
+from typing import Any
 
-from kb_platform.ingest.clean import DocumentUnreadable, decode
+from kb_platform.ingest.decode import Decoded, decode
 from kb_platform.ingest.formats import Parsed
+from kb_platform.ingest.formats.hidden import style_hides
+from kb_platform.ingest.formats.html_text import page_text
+from kb_platform.ingest.limits import ParseLimits
+from kb_platform.ingest.unreadable import DocumentUnreadable
 
-_HIDDEN = "//script|//style|//template|//noscript|//*[@hidden]|//*[@aria-hidden='true']|//*[contains(translate(@style,' ',''),'display:none')]|//*[contains(translate(@style,' ',''),'visibility:hidden')]|//*[contains(translate(@style,' ',''),'font-size:0')]"
-_CHARSET = re.compile(rb"<meta[^>]+charset=[\"']?([\w-]+)", re.IGNORECASE)
+_CHARSET = re.compile(rb"<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,200}?encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
+_SILENT = "//script|//style|//template|//noscript|//iframe|//object|//svg|//comment()|//*[@hidden]"
+_TEI = {"list": "ul", "item": "li", "row": "tr", "cell": "td", "lb": "br", "quote": "blockquote"}
+_KEPT_SHARE = 0.5
 
 
-def read(content: bytes) -> Parsed:
-    """Return title and main text, headings as Markdown.
+def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
+    """Return title, main text with Markdown headings and tables, and the page's description.
 
     Raises:
         DocumentUnreadable: there is nothing to read on the page.
     """
-    import trafilatura
-    from lxml import html
-
-    if not content.strip():
-        raise DocumentUnreadable("empty file")
-    text = _decoded(content)
-    try:
-        page = html.document_fromstring(text.encode(), parser=html.HTMLParser(encoding="utf-8", huge_tree=False))
-    except Exception as error:  # lxml raises its own and ValueError alike
-        raise DocumentUnreadable("no HTML") from error
-    for element in page.xpath(_HIDDEN):
-        element.drop_tree()
-    title = " ".join((page.findtext(".//title") or page.findtext(".//h1") or "").split())
-    body = trafilatura.extract(page, output_format="markdown", include_tables=True, include_comments=False, favor_recall=True)
-    return Parsed(title, body or "\n".join(line.strip() for line in page.text_content().splitlines() if line.strip()))
+    text, warning = _decoded(content)
+    page = _visible_page(text)
+    title = page.findtext(".//title") or "".join(page.xpath("(//h1)[1]//text()"))
+    description = next(iter(page.xpath("//meta[translate(@name,'DESCRIPTON','descripton')='description']/@content")), "")
+    metadata = {"description": str(description)} if str(description).strip() else {}
+    return Parsed(title, _main_text(page), metadata, (warning,) if warning else ())
 
 
-def _decoded(content: bytes) -> str:
+def _decoded(content: bytes) -> Decoded:
     named = _CHARSET.search(content[:2048])
-    if named:
-        try:
-            return content.decode(named[1].decode())
-        except (LookupError, UnicodeDecodeError):
-            pass
-    return decode(content)
+    return decode(content, named[1].decode() if named else "")
+
+
+def _visible_page(text: str) -> Any:
+    from lxml import etree, html  # pyright: ignore[reportAttributeAccessIssue]  a compiled module without types
+
+    # huge_tree: without it a page that is nested deeper than 256 elements ends there, and nobody is told.
+    parser = html.HTMLParser(encoding="utf-8", huge_tree=True)
+    try:
+        page = html.document_fromstring(text.replace("\0", "").encode(), parser=parser)
+    except etree.ParserError:
+        raise DocumentUnreadable("no text on the page") from None
+    for element in page.xpath(_SILENT):
+        _drop(element)
+    for element in page.xpath("//*[@style]"):
+        if style_hides(element.get("style")):
+            _drop(element)
+    return page
+
+
+def _drop(element: Any) -> None:
+    if element.getparent() is not None:
+        element.drop_tree()
+
+
+def _main_text(page: Any) -> str:
+    import copy
+
+    import trafilatura
+
+    everything = page_text(page)
+    found = trafilatura.bare_extraction(copy.deepcopy(page), include_tables=True, include_comments=False, favor_recall=True)
+    body = getattr(found, "body", None)
+    article = "" if body is None else page_text(_as_html(body))
+    return article if len(article.split()) > _KEPT_SHARE * len(everything.split()) else everything
+
+
+def _as_html(body: Any) -> Any:
+    """Rename trafilatura's tags, which are those of TEI. Its own Markdown is not used: it escapes signs and loses headings."""
+    for element in body.iter("head", *_TEI):
+        if element.tag == "head":
+            rend = element.get("rend") or ""
+            element.tag = rend if rend[:1] == "h" and rend[1:].isdigit() else "h2"
+        else:
+            element.tag = _TEI[element.tag]
+    return body

@@ -1,50 +1,102 @@
-"""Markdown: front matter becomes metadata; HTML and Liquid tags are markup, their words stay."""
+"""Markdown: front matter becomes metadata; tags of HTML and Liquid are markup, their words stay. Code is left as it is."""
 
 import re
+from collections.abc import Iterator
 from html import unescape
-from typing import Any
 
-import yaml
-
-from kb_platform.ingest.clean import decode
+from kb_platform.ingest.decode import decode
 from kb_platform.ingest.formats import Parsed
+from kb_platform.ingest.formats.front_matter import split_front_matter
+from kb_platform.ingest.formats.hidden import is_hidden
+from kb_platform.ingest.limits import ParseLimits
 
-_FRONT = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
-_SILENT = re.compile(r"<(script|style)\b.*?</\1\s*>|<!--.*?-->|\{%.*?%\}|\{#.*?#\}", re.DOTALL | re.IGNORECASE)
-_HEADING = re.compile(r"<h([1-6])\b[^>]*>(.*?)</h\1\s*>", re.DOTALL | re.IGNORECASE)
-_BLOCK = re.compile(r"</?(?:p|div|li|ul|ol|tr|table|br|section|header|footer|nav|main|article|form|dl|dt|dd)\b[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
-_FIRST = re.compile(r"^#{1,2}\s+(.+?)\s*#*$", re.MULTILINE)
+_CODE = re.compile(
+    r"(^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\2[`~]*[ \t]*$|\Z)|(?<!`)`[^`\n]+`(?!`))", re.DOTALL | re.MULTILINE  # a fence, or a span
+)
+_LIQUID = re.compile(r"\{%-?\s*comment\s*-?%\}[^{]*\{%-?\s*endcomment\s*-?%\}|\{%[^{}]*%\}|\{\{[^{}]*\}\}")
+_SILENT = re.compile(r"<(script|style|template|noscript)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
+_INLINE = {
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
+    "label", "mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+}
+_BLOCK = {
+    "address", "article", "aside", "audio", "blockquote", "body", "br", "button", "caption", "center", "dd", "details",
+    "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6",
+    "head", "header", "hr", "html", "iframe", "img", "input", "legend", "li", "link", "main", "menu", "meta", "nav",
+    "object", "ol", "optgroup", "option", "p", "path", "picture", "pre", "section", "select", "source", "summary", "svg",
+    "table", "tbody", "td", "textarea", "tfoot", "th", "thead", "title", "tr", "ul", "video",
+}
+_ANGLES = re.compile(r"<(/?)([a-zA-Z][\w:-]*)((?:\s[^<>]*)?/?)>")
+_ATTRIBUTE = re.compile(r"=\s*[\"']")
+_VOID = {"br", "hr", "img", "input", "link", "meta", "source", "wbr"}
+_TITLE = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
+_INDENTED = re.compile(r"^[ \t]+(?![-*+•\d\s])", re.MULTILINE)
 
 
-def read(content: bytes) -> Parsed:
+def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
     """Return the text without markup of other languages, the front matter's title or the first heading, and its other keys."""
-    text = decode(content).replace("\r\n", "\n")
-    front, text = _front_matter(text)
-    text = _plain(text)
-    heading = _FIRST.search(text)
-    title = front.pop("title", "") or (heading[1] if heading else "")
-    return Parsed(str(title), text, {k: _value(v) for k, v in front.items() if v not in (None, "", [], {})})
+    text, warning = decode(content)
+    front, body = split_front_matter(text.replace("\r\n", "\n"))
+    body = _without_tags(body)
+    heading = _TITLE.search(_CODE.sub("", body))
+    title = front.pop("title", "")
+    if not isinstance(title, str) or not title.strip():
+        title = heading[1].rstrip("# \t") if heading else ""
+    return Parsed(title, body, front, (warning,) if warning else ())
 
 
-def _front_matter(text: str) -> tuple[dict[str, Any], str]:
-    match = _FRONT.match(text)
-    if match is None:
-        return {}, text
-    try:
-        found = yaml.safe_load(match[1])
-    except yaml.YAMLError:
-        return {}, text
-    return (dict(found), text[match.end():]) if isinstance(found, dict) else ({}, text)
+def _without_tags(text: str) -> str:
+    if "<" not in text and "{" not in text and "&" not in text:
+        return text
+    parts = _CODE.split(text)  # text, code, fence or None, text, ...
+    parts[0::3] = [_plain(part) for part in parts[0::3]]
+    return "".join(part for n, part in enumerate(parts) if n % 3 != 2)
 
 
 def _plain(text: str) -> str:
-    if "<" not in text and "{%" not in text:
-        return text
-    text = _SILENT.sub(" ", text)
-    text = _HEADING.sub(lambda m: f"\n\n{'#' * int(m[1])} {' '.join(_TAG.sub(' ', m[2]).split())}\n\n", text)
-    return unescape(_TAG.sub("", _BLOCK.sub("\n", text)))
+    text = _SILENT.sub(" ", _LIQUID.sub(" ", text))
+    shown = "".join(_visible(text))
+    # The indentation of HTML is layout; of Markdown's it is the nesting of lists.
+    return unescape(shown if shown == text else _INDENTED.sub("", shown))
 
 
-def _value(value: Any) -> str | list[str]:
-    return [str(v) for v in value] if isinstance(value, list) else str(value)
+def _visible(text: str) -> Iterator[str]:
+    """Yield the words between tags with what a tag means in front of them; nothing from inside hidden elements."""
+    position = 0
+    for tag in _ANGLES.finditer(text):
+        if tag.start() < position or not _is_tag(tag):
+            continue
+        yield text[position : tag.start()]
+        closing, name = bool(tag[1]), tag[2].lower()
+        position = tag.end()
+        if not closing and name not in _VOID and is_hidden(tag[3]):
+            position = _end_of_element(text, name, tag.end())
+        yield _replacement(name, closing=closing)
+    yield text[position:]
+
+
+def _is_tag(found: re.Match[str]) -> bool:
+    """Tell a tag from a comparison: prose about values has angle brackets too (`<LOD and >ULN`)."""
+    return bool(found[1]) or found[2].lower() in _INLINE | _BLOCK or bool(_ATTRIBUTE.search(found[3]))
+
+
+def _replacement(name: str, *, closing: bool) -> str:
+    if name[0] == "h" and name[1:].isdigit():
+        return "\n\n" if closing else f"\n\n{'#' * int(name[1:])} "
+    if name == "li" and not closing:
+        return "\n- "
+    if name in ("td", "th"):
+        return " " if closing else " | "
+    return "\n" if name in _BLOCK else ""
+
+
+def _end_of_element(text: str, name: str, start: int) -> int:
+    """Return where an element ends; without its closing tag, at the end of the line: the rest of the page stays."""
+    depth = 1
+    for tag in _ANGLES.finditer(text, start):
+        if tag[2].lower() == name and not tag[3].endswith("/"):
+            depth += -1 if tag[1] else 1
+            if depth == 0:
+                return tag.end()
+    line_end = text.find("\n", start)
+    return len(text) if line_end < 0 else line_end

@@ -1,71 +1,61 @@
-"""PDF by pdfium, in a process of its own with limits on time and memory: a hostile file ends that process and nothing else."""
+"""PDF by pdfium: the text layer of every page, lines as they stand on the page, words that were hyphenated at its edge joined."""
 
-import atexit
-import json
-import subprocess
-import sys
-from threading import Timer
+import re
 
-from kb_platform.ingest.clean import DocumentUnreadable
+from kb_platform.ingest.decode import sniff
 from kb_platform.ingest.formats import Parsed
+from kb_platform.ingest.limits import ParseLimits
+from kb_platform.ingest.unreadable import DocumentUnreadable
 
-SECONDS = 30
-_worker: list[subprocess.Popen[bytes]] = []
+_HEAD = 1024  # the header may stand anywhere in here
+_TAIL = 2048
+_HYPHEN = re.compile("[\x02\u00ad\ufffe]\r?\n?")  # pdfium's marks for a hyphen that only the line break needed
+_FILE_NAME = re.compile(r"\s*(?:microsoft \w+ - .*|untitled.*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|xlsx?))\s*", re.IGNORECASE)
 
 
-def read(content: bytes) -> Parsed:
-    """Return the title and the text of all pages.
+def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
+    """Return the title that the file declares (unless that is a file name) and the text of all pages.
 
     Raises:
-        DocumentUnreadable: encrypted, truncated, without a text layer, too slow or too large for the limits.
+        DocumentUnreadable: encrypted, truncated, damaged, or without a text layer.
     """
-    if not content.startswith(b"%PDF") and b"%PDF" not in content[:1024]:
-        raise DocumentUnreadable("no PDF")
-    worker = _running()
-    watch = Timer(SECONDS, worker.kill)
-    watch.start()
+    import pypdfium2 as pdfium
+
+    if b"%PDF-" not in content[:_HEAD]:
+        raise DocumentUnreadable(f"holds {sniff(content) or 'something else'}, not a PDF")
     try:
-        answer = _ask(worker, content)
+        document = pdfium.PdfDocument(content)
+    except pdfium.PdfiumError as error:
+        raise DocumentUnreadable(_why_not(error, content)) from None
+    try:
+        pages = [_page_text(document, number) for number in range(len(document))]
+        title = document.get_metadata_dict().get("Title", "")
+    except pdfium.PdfiumError:
+        raise DocumentUnreadable("damaged PDF: a page cannot be loaded") from None
     finally:
-        watch.cancel()
-    if answer is None:
-        stop_worker()
-        raise DocumentUnreadable(f"pdfium crashed on it, or needed over {SECONDS} s or 1 GiB")
-    if "reason" in answer:
-        raise DocumentUnreadable(answer["reason"])
-    return Parsed(answer["title"], answer["text"])
+        document.close()
+    text = "\n\n".join(page for page in pages if page)
+    if not any(c.isalnum() for c in text):
+        raise DocumentUnreadable(f"no text on {len(pages)} page{'s' * (len(pages) != 1)} (scanned?)")
+    warnings = () if _is_complete(content) else ("the PDF has no end mark: it may be truncated",)
+    return Parsed("" if _FILE_NAME.fullmatch(title) else title, text, warnings=warnings)
 
 
-def _ask(worker: subprocess.Popen[bytes], content: bytes) -> dict[str, str] | None:
-    assert worker.stdin is not None  # noqa: S101  opened with pipes
-    assert worker.stdout is not None  # noqa: S101
+def _page_text(document, number: int) -> str:  # noqa: ANN001  pypdfium2 is imported lazily
+    page = document[number]
+    text_page = page.get_textpage()
     try:
-        worker.stdin.write(len(content).to_bytes(8) + content)
-        worker.stdin.flush()
-        line = worker.stdout.readline()
-    except OSError:
-        return None
-    return json.loads(line) if line.endswith(b"\n") else None
+        return _HYPHEN.sub("", text_page.get_text_bounded()).strip()
+    finally:
+        text_page.close()
+        page.close()
 
 
-def _running() -> subprocess.Popen[bytes]:
-    if not _worker or _worker[0].poll() is not None:
-        stop_worker()
-        command = [sys.executable, "-m", "kb_platform.ingest.formats.pdf_worker"]
-        _worker.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
-        atexit.register(stop_worker)
-    return _worker[0]
+def _why_not(error: Exception, content: bytes) -> str:
+    if "password" in str(error).lower():
+        return "encrypted: it opens with a password only"
+    return "damaged PDF" if _is_complete(content) else "truncated PDF"
 
 
-def stop_worker() -> None:
-    """End the worker process, if there is one."""
-    while _worker:
-        process = _worker.pop()
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                try:
-                    pipe.close()
-                except OSError:
-                    continue
+def _is_complete(content: bytes) -> bool:
+    return b"%%EOF" in content[-_TAIL:]

@@ -1,9 +1,11 @@
 """Plain text."""
 
-from kb_platform.ingest.clean import decode
+from kb_platform.ingest.decode import decode
 from kb_platform.ingest.formats import Parsed
+from kb_platform.ingest.limits import ParseLimits
 
 
-def read(content: bytes) -> Parsed:
+def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
     """Return the text as it is."""
-    return Parsed("", decode(content))
+    text, warning = decode(content)
+    return Parsed("", text, warnings=(warning,) if warning else ())
