@@ -23,7 +23,7 @@ _SYMBOL_IN_WORD = re.compile("[^\\W\\d_][\u00a1-\u00b4\u00b6\u00b8-\u00bf\u00d7\
 _JUNK = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
 _JUNK_SHARE = 0.02
 _NUL_SHARE = 0.3  # exports of fixed width are padded with them
-_WESTERN_SHARE = 0.2
+_WESTERN_SHARE = 0.3
 _GUESS_BYTES = 1 << 18
 
 

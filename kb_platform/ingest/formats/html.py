@@ -1,7 +1,8 @@
 """HTML pages: the article without navigation and footer, hidden text dropped.
 
-trafilatura finds the article and drops what surrounds it on sites that mark nothing. It also loses parts of short pages, so that
-its result is weighed against all that is left when marked boilerplate is dropped: where it lost half of the words, those stand.
+trafilatura finds the article and drops what surrounds it on sites that mark nothing. It also loses sentences behind tables and
+flattens short pages, so that its result is weighed against everything that is left when marked boilerplate is dropped: where the
+two have about the same words, and where trafilatura lost half of them, everything stands.
 """
 
 import re
@@ -17,7 +18,8 @@ from kb_platform.ingest.unreadable import DocumentUnreadable
 _CHARSET = re.compile(rb"<(?:meta[^>]{0,200}?charset|\?xml[^>]{0,200}?encoding)\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _SILENT = "//script|//style|//template|//noscript|//iframe|//object|//svg|//comment()|//*[@hidden]"
 _TEI = {"list": "ul", "item": "li", "row": "tr", "cell": "td", "lb": "br", "quote": "blockquote"}
-_KEPT_SHARE = 0.5
+_WORD = re.compile(r"\w+")
+_LOST_SHARE, _SAME_SHARE = 0.5, 0.8
 
 
 def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
@@ -70,7 +72,8 @@ def _main_text(page: Any) -> str:
     found = trafilatura.bare_extraction(copy.deepcopy(page), include_tables=True, include_comments=False, favor_recall=True)
     body = getattr(found, "body", None)
     article = "" if body is None else page_text(_as_html(body))
-    return article if len(article.split()) > _KEPT_SHARE * len(everything.split()) else everything
+    share = len(_WORD.findall(article)) / max(len(_WORD.findall(everything)), 1)
+    return article if _LOST_SHARE < share < _SAME_SHARE else everything
 
 
 def _as_html(body: Any) -> Any:

@@ -10,6 +10,9 @@ from kb_platform.ingest.formats.lists import tight_lists
 from kb_platform.ingest.formats.tables import table_lines
 
 _BOILERPLATE = {"nav", "footer", "aside", "head", "select", "menu"}
+_NAMES = {
+    "nav", "navbar", "navigation", "menu", "footer", "site-footer", "breadcrumb", "breadcrumbs", "sidebar", "cookie-banner", "skip-link",
+}
 _ROLES = {"navigation", "banner", "contentinfo", "search", "complementary"}
 _BLOCKS = {
     "address", "article", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt", "fieldset", "figcaption",
@@ -37,13 +40,16 @@ def page_text(page: Any) -> str:
                 writer.end(element.tag)
             if element is not root:
                 writer.words(element.tail)
-    return tight_lists("".join(writer.parts).strip())
+    lines = "".join(writer.parts).split("\n")
+    return tight_lists("\n".join(line if line.lstrip().startswith("- ") else line.strip() for line in lines).strip())
 
 
 def _is_boilerplate(element: Any) -> bool:
     if not isinstance(element.tag, str):  # comments and processing instructions
         return True
     if element.tag in _BOILERPLATE or element.get("role") in _ROLES:
+        return True
+    if _NAMES.intersection(f"{element.get('class', '')} {element.get('id', '')}".lower().split()):
         return True
     return element.tag == "header" and element.getparent() is not None and element.getparent().tag == "body"
 
