@@ -15,34 +15,66 @@ from kb_platform.knowledge.documents import Document, DocumentFailure
 from kb_platform_tests.ingest.made_files import Parse, raw
 
 OUTCOMES = {
-    "encrypted_both_passwords.pdf": "encrypted", "encrypted_writer_password.pdf": "encrypted",
-    "image_only_imagemagick.pdf": r"no text on \d+ page.* \(scanned\?\)", "truncated_half.pdf": "truncated",
-    "truncated_header_only.pdf": "truncated", "pdf_renamed_as.docx": "holds a PDF", "empty.pdf": "empty", "empty.docx": "empty",
-    "empty.html": "empty", "empty.txt": "empty", "whitespace_only.txt": "no text", "random.bin": "unknown type",
-    "no_coreprops.docx": "no text", "no_styles_part.docx": "no text", "tables_only.docx": "no text", "truncated.docx": "not a complete ZIP",
-    "docx_without_document_xml.docx": "part .* is missing", "docx_malformed_xml.docx": "malformed XML",
-    "decompression_40MiB.docx": "expands past 30 MiB", "docling_Strict.docx": "Strict Open XML", "lone_surrogate.json": "unknown type",
+    "encrypted_both_passwords.pdf": "encrypted",
+    "encrypted_writer_password.pdf": "encrypted",
+    "image_only_imagemagick.pdf": r"no text on \d+ page.* \(scanned\?\)",
+    "truncated_half.pdf": "truncated",
+    "truncated_header_only.pdf": "truncated",
+    "pdf_renamed_as.docx": "holds a PDF",
+    "empty.pdf": "empty",
+    "empty.docx": "empty",
+    "empty.html": "empty",
+    "empty.txt": "empty",
+    "whitespace_only.txt": "no text",
+    "random.bin": "unknown type",
+    "no_coreprops.docx": "no text",
+    "no_styles_part.docx": "no text",
+    "tables_only.docx": "no text",
+    "truncated.docx": "not a complete ZIP",
+    "docx_without_document_xml.docx": "part .* is missing",
+    "docx_malformed_xml.docx": "malformed XML",
+    "decompression_40MiB.docx": "expands past 30 MiB",
+    "docling_Strict.docx": "Strict Open XML",
+    "lone_surrogate.json": "unknown type",
 }
 """Files that must be refused, and why. Every other one must be read."""
 
 HELD = {
-    "good_crazyones.pdf": "The misfits. The rebels.", "good_multilang.pdf": "مرحبا بالعالم", "good_with_comment.docx": "AutoGen",
-    "good_paras_and_tables.docx": "| Text before Table", "docling_docx_rich_cells.docx": "x2 and H2O", "docling_equations.docx": "A=πr2",
-    "docling_docx_lists.docx": "  - List item 1.1", "docling_table_04.html": "After table", "docling_example_03.html": "Row 3, Col 3",
-    "docling_html_rich_table_cells.html": "| Mallard | Ponds, lakes, rivers | Quack |", "cp1252.txt": "5 µg/kg, máx. 40 °C",
-    "docling_csv-semicolon.csv": "| Sheryl | Baxter |", "mskanji_cp932.csv": "| 佐藤太郎 | 30 | 東京 |", "utf16le_bom.txt": "β-blocker ≤ 3",
-    "latin1_declared_utf8.html": "5 µg/kg, máx. 40 °C", "utf8_bom.txt": "Dosis", "nul_bytes.txt": "Aspirin 75 mg daily",
-    "bidi_and_zero_width.txt": "aspirin 75 mg daily\nnext", "unclosed_tags_script.html": "| dose | 75 mg |",
-    "jats_pone.0234687.xml": "## Introduction", "jats_elife-56337.xml": "## Introduction",
+    "good_crazyones.pdf": "The misfits. The rebels.",
+    "good_multilang.pdf": "مرحبا بالعالم",
+    "good_with_comment.docx": "AutoGen",
+    "good_paras_and_tables.docx": "| Text before Table",
+    "docling_docx_rich_cells.docx": "x2 and H2O",
+    "docling_equations.docx": "A=πr2",
+    "docling_docx_lists.docx": "  - List item 1.1",
+    "docling_table_04.html": "After table",
+    "docling_example_03.html": "Row 3, Col 3",
+    "docling_html_rich_table_cells.html": "| Mallard | Ponds, lakes, rivers | Quack |",
+    "cp1252.txt": "5 µg/kg, máx. 40 °C",
+    "docling_csv-semicolon.csv": "| Sheryl | Baxter |",
+    "mskanji_cp932.csv": "| 佐藤太郎 | 30 | 東京 |",
+    "utf16le_bom.txt": "β-blocker ≤ 3",
+    "latin1_declared_utf8.html": "5 µg/kg, máx. 40 °C",
+    "utf8_bom.txt": "Dosis",
+    "nul_bytes.txt": "Aspirin 75 mg daily",
+    "bidi_and_zero_width.txt": "aspirin 75 mg daily\nnext",
+    "unclosed_tags_script.html": "| dose | 75 mg |",
+    "jats_pone.0234687.xml": "## Introduction",
+    "jats_elife-56337.xml": "## Introduction",
 }
 """What some of those that are read must hold."""
 
 NOT_HELD = {
-    "unclosed_tags_script.html": r"alert|p\{\}|hidden", "prompt_injection.html": "Ignore|previous|safe", "good_with_comment.docx": "SECRET|comment is",
+    "unclosed_tags_script.html": r"alert|p\{\}|hidden",
+    "prompt_injection.html": "Ignore|previous|safe",
+    "good_with_comment.docx": "SECRET|comment is",
     "jats_pone.0234687.xml": r"\\documentclass|\\usepackage",
 }
 FLAGGED = {
-    "cp1252.txt": "cp1252", "latin1_declared_utf8.html": "cp1252", "mskanji_cp932.csv": "cp932", "mojibake_double_utf8.txt": "read as a Western",
+    "cp1252.txt": "cp1252",
+    "latin1_declared_utf8.html": "cp1252",
+    "mskanji_cp932.csv": "cp932",
+    "mojibake_double_utf8.txt": "read as a Western",
 }
 
 
@@ -61,7 +93,9 @@ def names() -> list[str]:
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_file_ends_as_the_manifest_expects(name: str, shared_data: Path, manifest: dict[str, dict[str, str]], parse: Parse) -> None:
+def test_every_file_ends_as_the_manifest_expects(
+    name: str, shared_data: Path, manifest: dict[str, dict[str, str]], parse: Parse
+) -> None:
     content = (shared_data / "bad_inputs" / "files" / name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == manifest[name]["sha256"]
     expected = manifest[name]["expect"]
@@ -80,7 +114,9 @@ def test_every_file_ends_as_the_manifest_expects(name: str, shared_data: Path, m
     assert document.title.strip()
 
 
-def test_a_folder_with_all_of_them_gives_documents_reports_and_counts(shared_data: Path, manifest: dict[str, dict[str, str]]) -> None:
+def test_a_folder_with_all_of_them_gives_documents_reports_and_counts(
+    shared_data: Path, manifest: dict[str, dict[str, str]]
+) -> None:
     source = open_source("files", {"path": shared_data / "bad_inputs" / "files", "extra_formats": ["csv", "xml"]})
     items = list(source.scan({}))
     delivered = [item.document for item in items if isinstance(item, Upsert)]
@@ -89,14 +125,17 @@ def test_a_folder_with_all_of_them_gives_documents_reports_and_counts(shared_dat
     assert {p.doc_id for p in parsed if isinstance(p, DocumentFailure)} == set(OUTCOMES) - {"random.bin", "lone_surrogate.json"}
     assert sum(isinstance(p, Document) for p in parsed) == len(manifest) - len(OUTCOMES)
     assert [i for i in items if isinstance(i, Skipped)] == [
-        Skipped("no reader for .bin", 1, "random.bin"), Skipped("no reader for .json", 1, "lone_surrogate.json"),
+        Skipped("no reader for .bin", 1, "random.bin"),
+        Skipped("no reader for .json", 1, "lone_surrogate.json"),
     ]
 
 
 def test_half_a_surrogate_pair_on_a_line_is_reported_with_its_id(shared_data: Path) -> None:
     [item] = open_source("jsonl", {"path": shared_data / "bad_inputs" / "files" / "lone_surrogate.json"}).scan({})
     assert isinstance(item, Failed)
-    assert item.failure == DocumentFailure("x", "lone_surrogate.json:1", "it holds half of a surrogate pair, which is no character")
+    assert item.failure == DocumentFailure(
+        "x", "lone_surrogate.json:1", "it holds half of a surrogate pair, which is no character"
+    )
 
 
 def test_the_pages_of_va_gov_are_read_without_markup_and_without_losing_probes(shared_data: Path) -> None:
@@ -110,7 +149,11 @@ def test_the_pages_of_va_gov_are_read_without_markup_and_without_losing_probes(s
         for doc_id in (folder / "days" / day / "deletes.txt").read_text().split("\n"):
             state.pop(doc_id, None)
         todays = [probe for probe in probes if probe["day"] == day]
-        texts = {d.doc_id: words(d.text) for d in parse_documents(state[p["doc_id"]] for p in todays if p["doc_id"] in state) if isinstance(d, Document)}
+        texts = {
+            d.doc_id: words(d.text)
+            for d in parse_documents(state[p["doc_id"]] for p in todays if p["doc_id"] in state)
+            if isinstance(d, Document)
+        }
         for probe in todays:
             assert all(words(sentence) in texts[probe["doc_id"]] for sentence in listed(probe["present"]))
     documents = list(parse_documents(state.values()))

@@ -68,7 +68,10 @@ def test_a_title_is_one_line_cut_at_a_word() -> None:
     assert len(clean_line("x" * 1000)) == TITLE_LENGTH
 
 
-@pytest.mark.parametrize("text", ["Dosis: 5 µg/kg, máx. 40 °C; Übelkeit, Fièvre; β-blocker ≤ 3 mg/dL — “consult”", "São Tomé à l’hôpital", "Ārstēšana", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["Dosis: 5 µg/kg, máx. 40 °C; Übelkeit, Fièvre; β-blocker ≤ 3 mg/dL — “consult”", "São Tomé à l’hôpital", "Ārstēšana", ""],
+)
 def test_text_in_several_languages_is_no_mojibake(text: str) -> None:
     assert not looks_like_mojibake(text)
     if text:

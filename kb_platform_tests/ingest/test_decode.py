@@ -30,7 +30,11 @@ def test_unicode_is_read_without_a_warning(content: bytes, text: str) -> None:
     [
         (TEXT, "cp1252", "cp1252"),
         ("L'élève a été traité à l'hôpital — “consult”", "cp1252", "cp1252"),
-        ("Przyjmować tabletkę dwa razy dziennie, popijając wodą. Działania niepożądane obejmują ból głowy. " * 3, "cp1250", "cp1250"),
+        (
+            "Przyjmować tabletkę dwa razy dziennie, popijając wodą. Działania niepożądane obejmują ból głowy. " * 3,
+            "cp1250",
+            "cp1250",
+        ),
         ("Привет мир, как дела сегодня у вас в больнице", "cp1251", "cp1251"),
         ("患者は毎日一回薬を服用する", "cp932", "cp932"),
         (TEXT, "utf-16-le", "utf-16-le"),
@@ -51,7 +55,8 @@ def test_one_damaged_byte_does_not_turn_every_accent_into_two_letters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "encoding"), [("windows-1251", "cp1251"), ("Shift_JIS", "shift_jis"), ("ISO-8859-1", "cp1252"), ("koi8-r", "koi8-r")]
+    ("declared", "encoding"),
+    [("windows-1251", "cp1251"), ("Shift_JIS", "shift_jis"), ("ISO-8859-1", "cp1252"), ("koi8-r", "koi8-r")],
 )
 def test_a_declared_encoding_is_believed(declared: str, encoding: str) -> None:
     text = {"cp1251": "Привет", "koi8-r": "Привет", "shift_jis": "患者", "cp1252": "“é”"}[encoding]

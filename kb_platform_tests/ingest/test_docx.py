@@ -56,9 +56,21 @@ def test_a_style_based_on_a_heading_is_a_heading(parse: Parse) -> None:
     ("old", "new", "text"),
     [
         ("<w:r><w:t>X</w:t></w:r>", "<w:ins w:id='1' w:author='a'><w:r><w:t>inserted</w:t></w:r></w:ins>", "A\n\ninserted"),
-        ("<w:r><w:t>X</w:t></w:r>", "<w:r><w:t>kept</w:t></w:r><w:del w:id='1' w:author='a'><w:r><w:delText>gone</w:delText></w:r></w:del>", "A\n\nkept"),
-        ("<w:r><w:t>X</w:t></w:r>", "<w:moveFrom w:id='1' w:author='a'><w:r><w:t>gone</w:t></w:r></w:moveFrom><w:r><w:t>kept</w:t></w:r>", "A\n\nkept"),
-        ("<w:r><w:t>X</w:t></w:r>", "<w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r><w:r><w:t>shown</w:t></w:r>", "A\n\nshown"),
+        (
+            "<w:r><w:t>X</w:t></w:r>",
+            "<w:r><w:t>kept</w:t></w:r><w:del w:id='1' w:author='a'><w:r><w:delText>gone</w:delText></w:r></w:del>",
+            "A\n\nkept",
+        ),
+        (
+            "<w:r><w:t>X</w:t></w:r>",
+            "<w:moveFrom w:id='1' w:author='a'><w:r><w:t>gone</w:t></w:r></w:moveFrom><w:r><w:t>kept</w:t></w:r>",
+            "A\n\nkept",
+        ),
+        (
+            "<w:r><w:t>X</w:t></w:r>",
+            "<w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r><w:r><w:t>shown</w:t></w:r>",
+            "A\n\nshown",
+        ),
         ("<w:r><w:t>X</w:t></w:r>", "<w:r><w:rPr><w:vanish w:val='0'/></w:rPr><w:t>shown</w:t></w:r>", "A\n\nshown"),
         ("<w:r><w:t>X</w:t></w:r>", "<w:sdt><w:sdtContent><w:r><w:t>control</w:t></w:r></w:sdtContent></w:sdt>", "A\n\ncontrol"),
         ("<w:r><w:t>X</w:t></w:r>", "<w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t></w:r>", "A\n\na\tb\nc"),
@@ -75,7 +87,10 @@ def test_what_a_reader_of_the_page_sees_is_read_and_nothing_else(parse: Parse, o
 
 
 def test_a_control_around_paragraphs_is_read(parse: Parse) -> None:
-    content = with_body(word(paragraphs("A")), lambda xml: xml.replace("<w:p>", "<w:sdt><w:sdtContent><w:p>").replace("</w:p>", "</w:p></w:sdtContent></w:sdt>"))
+    content = with_body(
+        word(paragraphs("A")),
+        lambda xml: xml.replace("<w:p>", "<w:sdt><w:sdtContent><w:p>").replace("</w:p>", "</w:p></w:sdtContent></w:sdt>"),
+    )
     assert parse("a.docx", content).text == "A"
 
 
@@ -106,9 +121,21 @@ def lying(content: bytes) -> bytes:
     ("content", "limits", "reason"),
     [
         (bomb({"word/document.xml": b" " * 5_000_000}), ParseLimits(), "^a part expands more than 200 times: refused$"),
-        (bomb({"word/document.xml": bytes(range(256)) * 8000}), ParseLimits(xml_bytes=1 << 20, ratio=10**6), "^its XML expands past 1 MiB: refused$"),
-        (bomb({"word/document.xml": b"<x/>", "a.bin": bytes(3 << 20)}), ParseLimits(archive_bytes=1 << 20), "^expands past 1 MiB: refused$"),
-        (lying(bomb({"word/document.xml": bytes(range(256)) * 8000})), ParseLimits(), "^truncated or damaged: not a complete ZIP archive$"),
+        (
+            bomb({"word/document.xml": bytes(range(256)) * 8000}),
+            ParseLimits(xml_bytes=1 << 20, ratio=10**6),
+            "^its XML expands past 1 MiB: refused$",
+        ),
+        (
+            bomb({"word/document.xml": b"<x/>", "a.bin": bytes(3 << 20)}),
+            ParseLimits(archive_bytes=1 << 20),
+            "^expands past 1 MiB: refused$",
+        ),
+        (
+            lying(bomb({"word/document.xml": bytes(range(256)) * 8000})),
+            ParseLimits(),
+            "^truncated or damaged: not a complete ZIP archive$",
+        ),
         (bomb({"other.xml": b"<x/>"}), ParseLimits(), r"^part word/document\.xml is missing: not a Word document$"),
         (b"\xd0\xcf\x11\xe0" + bytes(100), ParseLimits(), r"^encrypted, or in the old \.doc format$"),
         (b"text", ParseLimits(), "^holds something else, not a Word document$"),
@@ -134,6 +161,8 @@ def test_malformed_xml_is_named_as_such(parse: Parse) -> None:
 
 
 def test_another_office_document_is_refused(parse: Parse) -> None:
-    content = with_part(word(paragraphs("A")), "[Content_Types].xml", lambda data: data.replace(b"wordprocessingml.document.main", b"x.main"))
+    content = with_part(
+        word(paragraphs("A")), "[Content_Types].xml", lambda data: data.replace(b"wordprocessingml.document.main", b"x.main")
+    )
     with pytest.raises(DocumentUnreadable, match="^damaged, or not a Word document$"):
         parse("a.docx", content)

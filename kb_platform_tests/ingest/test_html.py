@@ -28,13 +28,20 @@ def test_the_article_stays_and_navigation_and_footer_go(parse: Parse) -> None:
 
 
 def test_a_short_page_is_read_whole(parse: Parse) -> None:
-    text = parse("a.html", page("<p>Take one tablet.</p><ul><li>With water</li><li>Not with milk</li></ul><div>Ask if unsure.</div>")).text
+    text = parse(
+        "a.html", page("<p>Take one tablet.</p><ul><li>With water</li><li>Not with milk</li></ul><div>Ask if unsure.</div>")
+    ).text
     assert text == "Take one tablet.\n\n- With water\n- Not with milk\n\nAsk if unsure."
 
 
 def test_what_surrounds_the_article_goes_on_a_page_that_marks_nothing(parse: Parse) -> None:
     links = "".join(f"<div><a href='/{n}'>Read more about subject number {n}</a></div>" for n in range(50))
-    text = parse("a.html", page(f"<div class='page'><div class='left'>{links}</div><div class='content'><h2>Adults</h2><p>{ARTICLE}</p></div></div>")).text
+    text = parse(
+        "a.html",
+        page(
+            f"<div class='page'><div class='left'>{links}</div><div class='content'><h2>Adults</h2><p>{ARTICLE}</p></div></div>"
+        ),
+    ).text
     assert "Read more about subject" not in text
     assert text.startswith("## Adults")
 
@@ -45,22 +52,38 @@ def test_what_is_named_as_navigation_goes(parse: Parse) -> None:
 
 
 def test_text_behind_a_table_is_not_lost(parse: Parse) -> None:
-    assert parse("a.html", page("<h1>H</h1><p>First.</p><table><tr><td>A</td><td>B</td></tr></table>After.")).text.endswith("\n\nAfter.")
+    assert parse("a.html", page("<h1>H</h1><p>First.</p><table><tr><td>A</td><td>B</td></tr></table>After.")).text.endswith(
+        "\n\nAfter."
+    )
 
 
 def test_a_page_that_trafilatura_flattens_still_gives_its_table(parse: Parse) -> None:
-    text = parse("a.html", page("<table><tr><th>Drug</th><th>Dose</th></tr><tr><td>A<sub>2</sub></td><td>5 | 7 mg</td></tr></table>")).text
+    text = parse(
+        "a.html", page("<table><tr><th>Drug</th><th>Dose</th></tr><tr><td>A<sub>2</sub></td><td>5 | 7 mg</td></tr></table>")
+    ).text
     assert text == "| Drug | Dose |\n|---|---|\n| A2 | 5 \\| 7 mg |"
 
 
 @pytest.mark.parametrize(
     "hidden",
     [
-        "<p style='display:none'>SECRET</p>", "<p style='color:red; DISPLAY : NONE !important'>SECRET</p>", "<div hidden>SECRET</div>",
-        "<div hidden='until-found'>SECRET</div>", "<p style='visibility:hidden'>SECRET</p>", "<p style='font-size:0'>SECRET</p>",
-        "<p style='font-size: 0px;'>SECRET</p>", "<p style='opacity:0.0'>SECRET</p>", "<script>SECRET</script>", "<style>SECRET</style>",
-        "<template>SECRET</template>", "<!-- SECRET -->", "<noscript>SECRET</noscript>", "<div style='display:none'><p>a<b>SECRET</b></p></div>",
-        "<svg><title>SECRET</title></svg>", "<iframe>SECRET</iframe>", "<input type='hidden' value='SECRET'>",
+        "<p style='display:none'>SECRET</p>",
+        "<p style='color:red; DISPLAY : NONE !important'>SECRET</p>",
+        "<div hidden>SECRET</div>",
+        "<div hidden='until-found'>SECRET</div>",
+        "<p style='visibility:hidden'>SECRET</p>",
+        "<p style='font-size:0'>SECRET</p>",
+        "<p style='font-size: 0px;'>SECRET</p>",
+        "<p style='opacity:0.0'>SECRET</p>",
+        "<script>SECRET</script>",
+        "<style>SECRET</style>",
+        "<template>SECRET</template>",
+        "<!-- SECRET -->",
+        "<noscript>SECRET</noscript>",
+        "<div style='display:none'><p>a<b>SECRET</b></p></div>",
+        "<svg><title>SECRET</title></svg>",
+        "<iframe>SECRET</iframe>",
+        "<input type='hidden' value='SECRET'>",
     ],
 )
 @pytest.mark.parametrize("body", ["<p>Amoxicillin 500 mg.</p>", f"<p>{ARTICLE}</p>"])
@@ -85,23 +108,32 @@ def test_the_first_heading_is_the_title_of_a_page_without_one(parse: Parse) -> N
 
 
 def test_the_description_is_metadata(parse: Parse) -> None:
-    assert parse("a.html", page("<p>Text.</p>", head="<meta name='Description' content='What it is'>")).metadata == {"description": "What it is"}
+    assert parse("a.html", page("<p>Text.</p>", head="<meta name='Description' content='What it is'>")).metadata == {
+        "description": "What it is"
+    }
 
 
 def test_the_declared_encoding_is_used(parse: Parse) -> None:
-    content = "<html><head><meta http-equiv='Content-Type' content='text/html; charset=windows-1251'></head><p>Привет, мир</p></html>"
+    content = (
+        "<html><head><meta http-equiv='Content-Type' content='text/html; charset=windows-1251'></head><p>Привет, мир</p></html>"
+    )
     document = parse("a.html", content.encode("cp1251"))
     assert (document.text, document.metadata) == ("Привет, мир", {})
 
 
-@pytest.mark.parametrize("content", ["<html></html>", "<title>App</title><div id='root'></div><script>x()</script>", "<!-- only -->", "<html hidden>"])
+@pytest.mark.parametrize(
+    "content", ["<html></html>", "<title>App</title><div id='root'></div><script>x()</script>", "<!-- only -->", "<html hidden>"]
+)
 def test_a_page_without_words_is_refused(parse: Parse, content: str) -> None:
     with pytest.raises(DocumentUnreadable, match="^(empty: no text in it|no text on the page)$"):
         parse("a.html", content)
 
 
 def test_a_page_nested_a_thousand_deep_is_read_to_its_end(parse: Parse) -> None:
-    assert parse("a.html", page("<div>" * 1000 + "<p>Deep text.</p>" + "</div>" * 1000 + "<p>Last.</p>")).text.split("\n\n") == ["Deep text.", "Last."]
+    assert parse("a.html", page("<div>" * 1000 + "<p>Deep text.</p>" + "</div>" * 1000 + "<p>Last.</p>")).text.split("\n\n") == [
+        "Deep text.",
+        "Last.",
+    ]
 
 
 def test_nested_lists_are_indented(parse: Parse) -> None:

@@ -13,7 +13,10 @@ def test_front_matter_gives_title_and_metadata_and_leaves_the_text(parse: Parse)
     assert document.title == "Asthma plan"
     assert document.text == "# Other\n\nBody."
     assert document.metadata == {
-        "tags": ["lungs", "chronic"], "reviewed": "2018-07-31", "answer": "no", "nested": '{"a": ["1"]}',
+        "tags": ["lungs", "chronic"],
+        "reviewed": "2018-07-31",
+        "answer": "no",
+        "nested": '{"a": ["1"]}',
     }
 
 

@@ -25,7 +25,11 @@ def test_a_page_without_a_text_layer_is_named_as_such(parse: Parse) -> None:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"hello", "^holds something else, not a PDF$"), (b"PK\x03\x04", "^holds a ZIP archive, not a PDF$"), (b"%PDF-1.4\n", "^truncated PDF$")],
+    [
+        (b"hello", "^holds something else, not a PDF$"),
+        (b"PK\x03\x04", "^holds a ZIP archive, not a PDF$"),
+        (b"%PDF-1.4\n", "^truncated PDF$"),
+    ],
 )
 def test_what_is_no_pdf_is_refused_with_a_reason(parse: Parse, content: bytes, reason: str) -> None:
     with pytest.raises(DocumentUnreadable, match=reason):

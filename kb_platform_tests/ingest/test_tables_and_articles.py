@@ -38,7 +38,11 @@ def test_an_article_gives_sections_tables_and_metadata_without_references(parse:
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("<article>", "^malformed XML$"), ("<html><body/></html>", "^XML, but no JATS article$"), ("%PDF-1.4", "^holds a PDF, not XML$")],
+    [
+        ("<article>", "^malformed XML$"),
+        ("<html><body/></html>", "^XML, but no JATS article$"),
+        ("%PDF-1.4", "^holds a PDF, not XML$"),
+    ],
 )
 def test_other_xml_is_refused_with_a_reason(parse: Parse, content: str, reason: str) -> None:
     with pytest.raises(DocumentUnreadable, match=reason):
@@ -48,5 +52,7 @@ def test_other_xml_is_refused_with_a_reason(parse: Parse, content: str, reason: 
 def test_entities_are_neither_fetched_nor_expanded(parse: Parse, tmp_path) -> None:  # noqa: ANN001
     secret = tmp_path / "secret"
     secret.write_text("SECRET")
-    document = parse("a.xml", f'<!DOCTYPE a [<!ENTITY e SYSTEM "file://{secret}">]><article><body><p>Text &e;</p></body></article>')
+    document = parse(
+        "a.xml", f'<!DOCTYPE a [<!ENTITY e SYSTEM "file://{secret}">]><article><body><p>Text &e;</p></body></article>'
+    )
     assert document.text == "Text"
