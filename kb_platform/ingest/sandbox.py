@@ -71,8 +71,8 @@ class Sandbox:
 
     def _ask(self, form: Format, content: bytes) -> dict[str, Any]:
         process = self._running()
-        assert process.stdin is not None  # noqa: S101  opened with pipes
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdin is not None
+        assert process.stdout is not None
         self._served += 1
         header = {"module": form.module, "name": form.name, "size": len(content), "limits": asdict(self.limits)}
         try:
@@ -91,7 +91,7 @@ class Sandbox:
         if self._process is None:
             command = [sys.executable, "-c", _START, str(self.limits.memory_bytes), *sys.path]
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-            assert self._process.stdout is not None  # noqa: S101  opened with pipes
+            assert self._process.stdout is not None
             if self._process.stdout.readline() != b"ready\n":
                 code = self._process.wait()
                 self.close()
@@ -104,4 +104,5 @@ class Sandbox:
             return f"took longer than {self.limits.seconds:g} s to read"
         if code == 0:
             return f"needs more than {self.limits.memory_bytes >> 20} MiB of memory to read"
-        return f"the reader crashed on it ({signal.Signals(-code).name if code < 0 else code})"
+        name = signal.Signals(-code).name if code < 0 else str(code)
+        return f"the reader crashed on it ({name}): damaged, or needs more than {self.limits.memory_bytes >> 20} MiB of memory"

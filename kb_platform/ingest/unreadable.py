@@ -3,5 +3,5 @@
 from kb_platform.knowledge.errors import PermanentError
 
 
-class DocumentUnreadable(PermanentError):  # noqa: N818  a fact about a document, named like one
+class DocumentUnreadable(PermanentError):
     """One document cannot be used; the others can. The message is one line and holds nothing of the document."""

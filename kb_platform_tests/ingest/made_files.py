@@ -42,7 +42,7 @@ def pdf(*lines: str, title: str = "", stream: bytes | None = None) -> bytes:
     return out + b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table) + trailer
 
 
-def word(fill: Callable[[Any], None]) -> bytes:
+def word(fill: Callable[[Any], object]) -> bytes:
     """Return a Word document; `fill` gets python-docx's document."""
     document = docx.Document()
     document.core_properties.title = ""

@@ -8,7 +8,10 @@ from hypothesis import example, given
 
 from kb_platform.ingest.clean import TITLE_LENGTH, clean_line, clean_text, looks_like_mojibake
 
-AWKWARD = "ae\u0301\u0308\u200b\u200c\u200d\u2060\ufeff\u00ad\r\n\t \x00\x0b\x85\u2028\u00a0\u3000\ud800\u094d\u0915\u0646\u06cc\u1100\u1161\u2764\ufe0f\U000e0041"
+AWKWARD = (
+    "ae\u0301\u0308\u200b\u200c\u200d\u2060\ufeff\u00ad\r\n\t \x00\x0b\x85\u2028\u00a0\u3000"
+    "\ud800\u094d\u0915\u0646\u06cc\u1100\u1161\u2764\ufe0f\U000e0041"
+)
 
 
 @given(st.text(st.sampled_from(AWKWARD)) | st.text(st.characters()))

@@ -11,13 +11,13 @@ from kb_platform.ingest.unreadable import DocumentUnreadable
 from kb_platform_tests.ingest.made_files import Parse, raw, with_body, with_part, word
 
 
-def paragraphs(*texts: str):  # noqa: ANN201
+def paragraphs(*texts: str):
     """Return a filler that adds paragraphs."""
     return lambda document: [document.add_paragraph(text) for text in texts]
 
 
 def test_headings_lists_and_tables_come_in_the_order_of_the_body(parse: Parse) -> None:
-    def fill(document) -> None:  # noqa: ANN001
+    def fill(document) -> None:
         document.add_heading("Asthma", 0)
         document.add_heading("Dosing", 2)
         document.add_paragraph("Before")
@@ -36,7 +36,7 @@ def test_headings_lists_and_tables_come_in_the_order_of_the_body(parse: Parse) -
 
 
 def test_the_core_title_wins_over_the_first_heading(parse: Parse) -> None:
-    def fill(document) -> None:  # noqa: ANN001
+    def fill(document) -> None:
         document.core_properties.title = "Core"
         document.add_heading("Heading", 1)
 
@@ -44,7 +44,7 @@ def test_the_core_title_wins_over_the_first_heading(parse: Parse) -> None:
 
 
 def test_a_style_based_on_a_heading_is_a_heading(parse: Parse) -> None:
-    def fill(document) -> None:  # noqa: ANN001
+    def fill(document) -> None:
         style = document.styles.add_style("Chapter", 1)
         style.base_style = document.styles["Heading 2"]
         document.add_paragraph("Chapter one", style=style)
@@ -95,7 +95,7 @@ def test_a_control_around_paragraphs_is_read(parse: Parse) -> None:
 
 
 def test_comments_do_not_leak(parse: Parse) -> None:
-    def fill(document) -> None:  # noqa: ANN001
+    def fill(document) -> None:
         run = document.add_paragraph("Text").runs[0]
         document.add_comment(run, text="SECRET remark", author="a", initials="a")
 

@@ -8,7 +8,8 @@ from kb_platform_tests.ingest.made_files import Parse
 def test_front_matter_gives_title_and_metadata_and_leaves_the_text(parse: Parse) -> None:
     document = parse(
         "a.md",
-        "---\ntitle: Asthma plan\ntags: [lungs, 'chronic']\nreviewed: 2018-07-31\nanswer: no\nempty:\nnested: {a: [1]}\n---\n# Other\n\nBody.\n",
+        "---\ntitle: Asthma plan\ntags: [lungs, 'chronic']\nreviewed: 2018-07-31\n"
+        "answer: no\nempty:\nnested: {a: [1]}\n---\n# Other\n\nBody.\n",
     )
     assert document.title == "Asthma plan"
     assert document.text == "# Other\n\nBody."
@@ -38,7 +39,7 @@ def test_front_matter_that_is_broken_stays_as_text(parse: Parse, block: str) -> 
     assert document.metadata == {}
 
 
-def test_front_matter_never_constructs_anything(parse: Parse, tmp_path) -> None:  # noqa: ANN001
+def test_front_matter_never_constructs_anything(parse: Parse, tmp_path) -> None:
     target = tmp_path / "touched"
     document = parse("a.md", f"---\nx: !!python/object/apply:os.system ['touch {target}']\n---\nBody.\n")
     assert not target.exists()

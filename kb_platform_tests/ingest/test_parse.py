@@ -65,7 +65,7 @@ def test_documents_keep_their_order_and_failures_their_place() -> None:
 def test_documents_are_taken_one_at_a_time() -> None:
     taken: list[int] = []
 
-    def deliver():  # noqa: ANN202
+    def deliver():
         for n in range(5):
             taken.append(n)
             yield raw(f"{n}.md", f"text {n}")
@@ -78,12 +78,12 @@ def test_documents_are_taken_one_at_a_time() -> None:
 
 
 def test_a_document_that_kills_its_reader_does_not_harm_the_next() -> None:
-    hostile = pdf(stream=b"BT /F1 12 Tf " + b"(a) Tj 1 0 Td " * 3_000_000 + b"ET")
+    hostile = pdf(stream=b"BT /F1 12 Tf " + b"(a) Tj 1 0 Td " * 4_000_000 + b"ET")
     first, killed, last = parse_documents(
-        [raw("a.pdf", pdf("A")), raw("b.pdf", hostile), raw("c.pdf", pdf("C"))], ParseLimits(seconds=0.5)
+        [raw("a.pdf", pdf("A")), raw("b.pdf", hostile), raw("c.pdf", pdf("C"))], ParseLimits(seconds=1)
     )
     assert isinstance(first, Document)
-    assert killed == DocumentFailure("b.pdf", "b.pdf", "took longer than 0.5 s to read")
+    assert killed == DocumentFailure("b.pdf", "b.pdf", "took longer than 1 s to read")
     assert isinstance(last, Document)
     assert last.text == "C"
 
@@ -127,7 +127,9 @@ def test_an_unknown_media_type_is_refused() -> None:
 
 def test_importing_ingest_loads_no_parsing_library() -> None:
     script = (
-        "import sys, kb_platform.ingest.parse_many, kb_platform.ingest.capture, kb_platform.ingest.sources.files, kb_platform.ingest.sources.jsonl;"
-        "print([m for m in ('trafilatura', 'docx', 'pypdfium2', 'lxml', 'charset_normalizer', 'yaml', 'dagster') if m in sys.modules])"
+        "import sys, kb_platform.ingest.parse_many, kb_platform.ingest.capture\n"
+        "from kb_platform.ingest.sources import files, jsonl\n"
+        "heavy = ('trafilatura', 'docx', 'pypdfium2', 'lxml', 'charset_normalizer', 'yaml', 'dagster')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip() == "[]"

@@ -13,7 +13,7 @@ _DELIMITERS = ",;\t|"
 _SAMPLE_LINES = 20
 
 
-def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
+def read(content: bytes, limits: ParseLimits) -> Parsed:
     """Return the table.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-_BLOCK = re.compile(r"\A---[ \t]*\n(.*?)(?:^|\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_BLOCK = re.compile(r"\A---[ \t]*\n(.*?)(?<=\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _MAX_CHARACTERS = 1 << 16
 _NOTHING = ("", "~", "null", "Null", "NULL")
 

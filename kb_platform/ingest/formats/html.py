@@ -22,7 +22,7 @@ _WORD = re.compile(r"\w+")
 _LOST_SHARE, _SAME_SHARE = 0.5, 0.8
 
 
-def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
+def read(content: bytes, limits: ParseLimits) -> Parsed:
     """Return title, main text with Markdown headings and tables, and the page's description.
 
     Raises:

@@ -11,7 +11,8 @@ from kb_platform.ingest.formats.tables import table_lines
 
 _BOILERPLATE = {"nav", "footer", "aside", "head", "select", "menu"}
 _NAMES = {
-    "nav", "navbar", "navigation", "menu", "footer", "site-footer", "breadcrumb", "breadcrumbs", "sidebar", "cookie-banner", "skip-link",
+    "nav", "navbar", "navigation", "menu", "footer", "site-footer", "breadcrumb", "breadcrumbs", "sidebar", "cookie-banner",
+    "skip-link",
 }
 _ROLES = {"navigation", "banner", "contentinfo", "search", "complementary"}
 _BLOCKS = {

@@ -21,7 +21,7 @@ _CONTAINERS = _SECTIONS | {
 _PLACES = ("front/article-meta/abstract", "body", "back")
 
 
-def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
+def read(content: bytes, limits: ParseLimits) -> Parsed:
     """Return the article; journal, DOI and year are its metadata.
 
     Raises:

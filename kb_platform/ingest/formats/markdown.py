@@ -33,7 +33,7 @@ _TITLE = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*)$", re.MULTILINE)
 _INDENTED = re.compile(r"^[ \t]+(?![-*+•\d\s])", re.MULTILINE)
 
 
-def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
+def read(content: bytes, limits: ParseLimits) -> Parsed:
     """Return the text without markup of other languages, the front matter's title or the first heading, and its other keys."""
     text, warning = decode(content)
     front, body = split_front_matter(text.replace("\r\n", "\n"))

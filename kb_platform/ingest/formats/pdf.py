@@ -13,7 +13,7 @@ _HYPHEN = re.compile("[\x02\u00ad\ufffe]\r?\n?")  # pdfium's marks for a hyphen 
 _FILE_NAME = re.compile(r"\s*(?:microsoft \w+ - .*|untitled.*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|xlsx?))\s*", re.IGNORECASE)
 
 
-def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every reader has this shape
+def read(content: bytes, limits: ParseLimits) -> Parsed:
     """Return the title that the file declares (unless that is a file name) and the text of all pages.
 
     Raises:
@@ -41,7 +41,7 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:  # noqa: ARG001  every 
     return Parsed("" if _FILE_NAME.fullmatch(title) else title, text, warnings=warnings)
 
 
-def _page_text(document, number: int) -> str:  # noqa: ANN001  pypdfium2 is imported lazily
+def _page_text(document, number: int) -> str:
     page = document[number]
     text_page = page.get_textpage()
     try:

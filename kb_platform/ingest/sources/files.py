@@ -41,11 +41,11 @@ class Settings(BaseModel):
     allow_empty: Annotated[bool, Field(description="Let a folder that lost all its documents delete them all.")] = False
 
 
-class _Refused(Exception):  # noqa: N818  a reason to report, not an error to raise to anybody
+class _Refused(Exception):
     """Why a file that was meant to be a document cannot be used."""
 
 
-class _Ignored(Exception):  # noqa: N818
+class _Ignored(Exception):
     """Why an entry is no document of this source."""
 
 

@@ -32,7 +32,7 @@ class Settings(BaseModel):
     allow_empty: Annotated[bool, Field(description="Let a file that lost all its lines delete all documents.")] = False
 
 
-class _BadLine(Exception):  # noqa: N818  a reason to report, not an error to raise to anybody
+class _BadLine(Exception):
     """Why a line cannot be used; `doc_id` is empty where the line does not tell."""
 
     def __init__(self, reason: str, doc_id: str = "") -> None:
