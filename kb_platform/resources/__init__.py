@@ -1,35 +1,40 @@
 """What assets reach the outside through: thin, opened when first used, one embedder a process."""
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.settings import Settings
-from kb_platform.storage.database import Database
-from kb_platform.storage.objects import ObjectStore
-from kb_platform.storage.stores import Store
 
-_OPENED: list[Store] = []
+if TYPE_CHECKING:  # the code location loads without the database's and the model's libraries
+    from kb_platform.index.embed import Embedder
+    from kb_platform.storage.stores import Store
+
+_OPENED: "list[Store]" = []
 
 
 class Platform(dg.ConfigurableResource):
     """The database, the object store and the embedder, as the settings name them when a run starts."""
 
-    def store(self, kb: KnowledgeBase) -> Store:
+    def store(self, kb: KnowledgeBase) -> "Store":
         """Return a knowledge base's stores, with its schema at the newest revision."""
         return open_store(kb.name)
 
-    def embedder(self):  # noqa: ANN201  the class must not be imported with the code location
+    def embedder(self) -> "Embedder":
         """Return the embedder; the model is loaded once a process, in under a second."""
         return load_embedder()
 
 
 @cache
-def open_store(name: str) -> Store:
+def open_store(name: str) -> "Store":
     """Open and migrate, once a process."""
+    from kb_platform.storage.database import Database
     from kb_platform.storage.migrate import migrate
+    from kb_platform.storage.objects import ObjectStore
+    from kb_platform.storage.stores import Store
 
     settings = Settings()
     if settings.database_url is None:
@@ -43,7 +48,7 @@ def open_store(name: str) -> Store:
 
 
 @cache
-def load_embedder():  # noqa: ANN201
+def load_embedder() -> "Embedder":
     """Load the bundled model once a process."""
     from kb_platform.index.embed import load_bundled_embedder
 

@@ -4,13 +4,15 @@ Promotion re-verifies in the database all the same. A blocking check says ERROR 
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-from kb_platform.release.judge import GATES, judge
 from kb_platform.resources import Platform
-from kb_platform.storage.gates import GateResult
+
+if TYPE_CHECKING:
+    from kb_platform.storage.gates import GateResult
 
 DESCRIPTIONS = {
     "coverage": "Every live document has a chunk, and no more documents failed to parse than allowed.",
@@ -22,18 +24,20 @@ DESCRIPTIONS = {
 
 def gate_checks(kb: KnowledgeBase) -> Sequence[dg.AssetChecksDefinition]:
     """Return one check a gate."""
-    return [_check(kb, gate) for gate in GATES]
+    return [_check(kb, gate) for gate in DESCRIPTIONS]
 
 
 def _check(kb: KnowledgeBase, gate: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=dg.AssetKey([kb.name, "release_candidate"]), name=gate, blocking=True, description=DESCRIPTIONS[gate])
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
+        from kb_platform.release.judge import judge
+
         return _as_check(judge(platform.store(kb), kb, gate, platform.embedder, context.run.run_id))
 
     return check
 
 
-def _as_check(result: GateResult | None) -> dg.AssetCheckResult:
+def _as_check(result: "GateResult | None") -> dg.AssetCheckResult:
     if result is None:
         return dg.AssetCheckResult(passed=True, metadata={"note": "nothing to judge: no candidate, or no golden queries"})
     numbers = {name: value for name, value in (("metric", result.metric), ("threshold", result.threshold)) if value is not None}
