@@ -23,6 +23,7 @@ test: setup  ## Run the tests, with a real Postgres, Dagster and embedding model
 
 lint: setup  ## Check style, types and import rules
 	$(RUN)ruff check .
+	$(RUN)basedpyright
 	$(RUN)lint-imports --no-cache
 
 up: setup  ## Start Postgres, Dagster's webserver and daemon

@@ -31,7 +31,7 @@ class Claims:
     quiet: bool
     checked: list[dict[str, Any]] = field(default_factory=list)
 
-    def check(self, sentence: str, holds: bool) -> None:  # noqa: FBT001
+    def check(self, sentence: str, holds: bool) -> None:
         """Note one claim and print it."""
         self.checked.append({"claim": sentence, "holds": holds})
         if not self.quiet:

@@ -24,7 +24,7 @@ errors = Console(stderr=True)
 
 def show_json(value: Mapping[str, Any]) -> None:
     """Print one object on one line."""
-    print(json.dumps(value, default=str, ensure_ascii=False))  # noqa: T201
+    print(json.dumps(value, default=str, ensure_ascii=False))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
@@ -55,4 +55,4 @@ def working(message: str, *, quiet: bool) -> Iterator[Any]:
         yield lambda _text: None
         return
     with errors.status(message) as status:
-        yield lambda text: status.update(text)
+        yield status.update

@@ -65,7 +65,7 @@ def rollback(name: Name, release: ReleaseOption = None, as_json: Json = False) -
         _move(kb.name, target, as_json)
 
 
-def _move(name: str, release: int, as_json: bool) -> None:  # noqa: FBT001
+def _move(name: str, release: int, as_json: bool) -> None:
     from kb_platform.storage.releases import live_release
     from kb_platform.storage.releases import promote as move_pointer
 

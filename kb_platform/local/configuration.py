@@ -22,7 +22,7 @@ class Machine:
 
 def this_machine() -> Machine:
     """Measure this machine."""
-    shared = Path("/dev/shm")  # the name Linux gives to POSIX shared memory
+    shared = Path("/dev/shm")  # noqa: S108  the name Linux gives to POSIX shared memory
     free = shutil.disk_usage(shared).free if shared.is_dir() else psutil.virtual_memory().available
     return Machine(psutil.virtual_memory().total, free, os.cpu_count() or 1)
 

@@ -42,6 +42,6 @@ def silent_daemons(url: str, since: float) -> tuple[str, ...]:
 
 
 def _ask(url: str, query: str) -> dict:
-    request = Request(f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})
+    request = Request(f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})  # noqa: S310  our own address
     with DIRECTLY.open(request, timeout=TIMEOUT) as response:
         return json.load(response)["data"]

@@ -183,5 +183,5 @@ def _serving_port(settings: Settings) -> int | None:
 
 
 def _url(host: str, port: int) -> str:
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  translated, not bound
     return f"http://{reachable}:{port}"

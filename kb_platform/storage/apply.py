@@ -7,7 +7,7 @@ two runs of one day at once leave what one run leaves, and a killed run leaves n
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -177,7 +177,7 @@ def _replace_chunks(connection: psycopg.Connection, source: str, release_id: int
     return inserted + reopened, closed + removed
 
 
-def _one(connection: psycopg.Connection, statement: str) -> int:
+def _one(connection: psycopg.Connection, statement: LiteralString) -> int:
     row = connection.execute(statement).fetchone()
     return int(row[0]) if row else 0
 

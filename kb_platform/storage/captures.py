@@ -87,18 +87,18 @@ def record_capture(
                 select %s, %s, coalesce(max(seq), 0) + 1, %s, %s, %s, %s, %s from capture where source = %s and day = %s
                 returning {COLUMNS}""",
             (source, day, file, digest, len(upserted), len(deleted), run_id, source, day)).fetchone()
-        assert row is not None  # noqa: S101  an aggregate always returns one row
+        assert row is not None
         _remember(c, source, row[0], upserted, deleted)
         return Capture(*row)
 
 
-def _restamp(c, source: str, documents: Iterable[KnownDocument]) -> None:  # noqa: ANN001
+def _restamp(c, source: str, documents: Iterable[KnownDocument]) -> None:
     rows = json.dumps([[d.doc_id, d.stamp] for d in documents])
     c.execute("""update known_document k set stamp = n.value->>1 from jsonb_array_elements(%s::jsonb) n
                  where k.source = %s and k.doc_id = n.value->>0 and k.stamp <> n.value->>1""", (rows, source))
 
 
-def _remember(c, source: str, capture_id: int, upserted: list[KnownDocument], deleted: list[str]) -> None:  # noqa: ANN001
+def _remember(c, source: str, capture_id: int, upserted: list[KnownDocument], deleted: list[str]) -> None:
     c.execute("create temp table seen (doc_id text, raw_digest bytea, stamp text) on commit drop")
     with c.cursor().copy("copy seen from stdin") as copy:
         for document in upserted:

@@ -16,12 +16,18 @@ from typing import Literal, cast
 import psycopg
 import sqlalchemy as sa
 from pgvector.psycopg import register_vector
+from sqlalchemy.exc import OperationalError
 
 from kb_platform.knowledge.errors import ConfigError, TransientError
 
 Role = Literal["owner", "reader", "writer", "gate", "promoter"]
 LOGIN_ROLES: tuple[Role, ...] = ("reader", "writer", "gate", "promoter")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+
+
+def driver(connection: sa.Connection) -> psycopg.Connection:
+    """Return psycopg's connection behind SQLAlchemy's."""
+    return cast(psycopg.Connection, connection.connection.driver_connection)
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,13 @@ class Database:
         """
         try:
             connection = self.engine(role).connect()
-        except sa.exc.OperationalError as error:
+        except OperationalError as error:
             raise TransientError(
                 f"the database does not answer ({type(error.orig).__name__})", where=self.schema,
                 action="start it with `kb up`, or check KB_DATABASE_URL",
             ) from error
         with connection, connection.begin():
-            raw = cast(psycopg.Connection, connection.connection.driver_connection)
+            raw = driver(connection)
             raw.execute(f"set local search_path to {self.schema}, public".encode())
             register_vector(raw)
             yield raw

@@ -4,9 +4,9 @@ from importlib import resources
 
 from alembic import command
 from alembic.config import Config
-from psycopg import sql
+from psycopg import Connection, sql
 
-from kb_platform.storage.database import LOGIN_ROLES, Database
+from kb_platform.storage.database import LOGIN_ROLES, Database, driver
 
 LOCK = "select pg_advisory_xact_lock(hashtextextended('kb_migrate', 0))"
 
@@ -16,16 +16,16 @@ def migrate(database: Database) -> None:
     with database.engine("owner").begin() as connection:
         connection.exec_driver_sql(LOCK)
         connection.exec_driver_sql("create extension if not exists vector with schema public")
-        _create_roles(database, connection.connection.driver_connection)
+        _create_roles(database, driver(connection))
         connection.exec_driver_sql(f"create schema if not exists {database.schema}")
         connection.exec_driver_sql(f"set local search_path to {database.schema}, public")
         config = Config()
-        config.set_main_option("script_location", str(resources.files(__package__).joinpath("migrations")))
+        config.set_main_option("script_location", str(resources.files("kb_platform.storage") / "migrations"))
         config.attributes.update(connection=connection, schema=database.schema)
         command.upgrade(config, "head")
 
 
-def _create_roles(database: Database, connection) -> None:  # noqa: ANN001  the driver's connection has no public type here
+def _create_roles(database: Database, connection: Connection) -> None:
     for role in LOGIN_ROLES:
         name = f"{database.schema}_{role}"
         known = connection.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone()
@@ -36,8 +36,8 @@ def _create_roles(database: Database, connection) -> None:  # noqa: ANN001  the 
 def drop(database: Database) -> None:
     """Remove the schema and its roles, with everything in them."""
     with database.engine("owner").begin() as connection:
-        raw = connection.connection.driver_connection
-        raw.execute(f"drop schema if exists {database.schema} cascade")
+        raw = driver(connection)
+        raw.execute(sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(database.schema)))
         for role in LOGIN_ROLES:
             name = f"{database.schema}_{role}"
             if raw.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone():

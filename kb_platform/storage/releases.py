@@ -86,7 +86,7 @@ def open_candidate(connection: psycopg.Connection, space_id: str, pipeline: str,
         """insert into release (release_id, base_release, space_id, pipeline, run_id)
            select coalesce(max(release_id), 0) + 1, max(release_id) filter (where status <> 'discarded'), %s, %s, %s from release
            returning release_id""", (space_id, pipeline, run_id)).fetchone()
-    assert fresh is not None  # noqa: S101  an aggregate always returns one row
+    assert fresh is not None
     return int(fresh[0])
 
 

@@ -31,7 +31,7 @@ def _mapping(block: str) -> dict[Any, Any] | None:
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(block, Loader=yaml.BaseLoader)):
             return None
-        found = yaml.load(block, Loader=yaml.BaseLoader)  # noqa: S506  constructs strings, lists and mappings only
+        found = yaml.load(block, Loader=yaml.BaseLoader)  # noqa: S506  makes strings, lists and mappings only
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
     if found is None or found == "":

@@ -2,6 +2,7 @@
 
 from alembic import context, op
 
+from kb_platform.storage.database import driver
 from kb_platform.storage.sql_files import render_sql
 
 revision = "0001"
@@ -13,4 +14,4 @@ def upgrade() -> None:
     schema = context.config.attributes["schema"]
     for name in ("0001_first", "0001_search", "0001_roles"):
         # The driver directly: the files hold per-cent signs and colons that SQLAlchemy would read as parameters.
-        op.get_bind().connection.driver_connection.execute(render_sql(name, schema))
+        driver(op.get_bind()).execute(render_sql(name, schema))
