@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from kb_platform.knowledge.errors import KbError
@@ -44,7 +45,7 @@ def report_errors() -> Iterator[None]:
         if "--json" in sys.argv:
             show_json({"error": str(error), "found": error.found, "where": error.where, "expected": error.expected, "action": error.action})
         else:
-            errors.print(f"[red]error:[/red] {error}", highlight=False, markup=True, soft_wrap=True)
+            errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -1,13 +1,14 @@
 """Runs the jobs of a refresh in this process, against the home's Dagster instance: every run is in the UI."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
 from kb_platform.components.knowledge_base.automation import ORDER
-from kb_platform.knowledge.errors import ConfigError
+from kb_platform.knowledge.errors import ConfigError, TransientError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.local.dagster_home import open_instance
 from kb_platform.settings import Settings
@@ -34,7 +35,7 @@ def run_refresh(settings: Settings, kb: KnowledgeBase, days: Sequence[str], sour
     """Run ingest, embed and release for a day or a range of days. A failed source stops neither the others nor the release."""
     definitions = _definitions(settings)
     done: dict[str, StepRun] = {}
-    with open_instance(settings) as instance:
+    with _lost_database_is_transient(), open_instance(settings) as instance:
         for step in ORDER:
             tell(SPEAKING[step])
             job = definitions.resolve_job_def(f"{kb.name}_{step}")
@@ -45,9 +46,24 @@ def run_refresh(settings: Settings, kb: KnowledgeBase, days: Sequence[str], sour
 def run_assets(settings: Settings, kb: KnowledgeBase, assets: Sequence[str]) -> StepRun:
     """Materialize unpartitioned assets by hand, as the button in the UI does: without their checks."""
     keys = [dg.AssetKey([kb.name, asset]) for asset in assets]
-    with open_instance(settings) as instance:
+    with _lost_database_is_transient(), open_instance(settings) as instance:
         job = _definitions(settings).resolve_implicit_global_asset_job_def()
         return _collect(instance, job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=keys))
+
+
+@contextmanager
+def _lost_database_is_transient() -> Iterator[None]:
+    """Say in one sentence that Dagster lost its own storage; a step that loses the database fails by itself."""
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
+    except (DagsterPostgresException, OperationalError) as error:
+        raise TransientError(
+            f"the database went away during the run ({type(error).__name__})", where="Dagster's storage",
+            action="run the command again: what is done stays done, nothing is half-written",
+        ) from error
 
 
 def _definitions(settings: Settings) -> dg.Definitions:

@@ -79,7 +79,7 @@ class Database:
         """Yield a connection inside one transaction, which commits when the block ends without an error.
 
         Raises:
-            TransientError: the server cannot be reached.
+            TransientError: the server cannot be reached, or went away; then nothing of the block has happened.
         """
         try:
             connection = self.engine(role).connect()
@@ -92,7 +92,14 @@ class Database:
             raw = driver(connection)
             raw.execute(f"set local search_path to {self.schema}, public".encode())
             register_vector(raw)
-            yield raw
+            try:
+                yield raw
+            except psycopg.OperationalError as error:
+                if raw.closed:
+                    raise TransientError(
+                        f"the database went away ({type(error).__name__})", where=self.schema, action="run the command again",
+                    ) from error
+                raise
 
     def dispose(self) -> None:
         """Close the pools."""

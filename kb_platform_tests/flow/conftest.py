@@ -40,8 +40,8 @@ def make_kb(home: Path, request: pytest.FixtureRequest) -> Iterator[MakeKb]:
     """Yield a function that writes a knowledge base over a folder of files."""
     made: list[KnowledgeBase] = []
 
-    def make(files: dict[str, str], **attributes: object) -> KnowledgeBase:
-        name = f"t{abs(hash(request.node.name)) % 10**8}"
+    def make(files: dict[str, str], suffix: str = "", **attributes: object) -> KnowledgeBase:
+        name = f"t{abs(hash(request.node.name)) % 10**8}{suffix}"
         folder = home / "defs" / name
         for path, text in files.items():
             target = folder / "documents" / path
