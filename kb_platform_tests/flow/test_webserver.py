@@ -1,0 +1,78 @@
+"""What a team does in the pages, through the same GraphQL, with the real webserver, daemon and run processes."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.request import Request
+
+import pytest
+
+from kb_platform.cli import session
+from kb_platform.cli.refreshing import exit_code, refresh_once
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.local.dagster_pages import DIRECTLY
+from kb_platform.local.supervisor import up
+from kb_platform.storage.releases import live_release
+from kb_platform_tests.flow.test_refresh import FILES, GOLDEN
+
+LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename
+    ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } ... on InvalidSubsetError { message } } }"""
+RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run { status eventConnection { events { __typename
+    ... on ExecutionStepFailureEvent { error { message } failureMetadata { metadataEntries { label } } message }
+    ... on MessageEvent { message } } } } } }"""
+GRAPH = """{ assetNodes { assetKey { path } groupName dependencyKeys { path } isPartitioned
+    assetChecksOrError { ... on AssetChecks { checks { name blocking } } } } }"""
+ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
+
+MakeKb = Callable[..., KnowledgeBase]
+
+
+def ask(url: str, query: str, **variables: Any) -> dict[str, Any]:
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    with DIRECTLY.open(Request(f"{url}/graphql", body, {"Content-Type": "application/json"}), timeout=60) as response:
+        return json.load(response)["data"]
+
+
+def materialize(url: str, *path: str) -> dict[str, Any]:
+    """Press "Materialize" on one asset, and return its run when it has ended."""
+    selector = {
+        "repositoryLocationName": "kb_platform", "repositoryName": "__repository__", "jobName": "__ASSET_JOB",
+        "assetSelection": [{"path": path}], "assetCheckSelection": [],
+    }
+    launched = ask(url, LAUNCH, params={"selector": selector, "runConfigData": {}, "mode": "default"})["launchRun"]
+    assert launched["__typename"] == "LaunchRunSuccess", launched
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        run = ask(url, RUN, id=launched["run"]["runId"])["runOrError"]
+        if run["status"] in ENDED:
+            return run
+        time.sleep(0.5)
+    pytest.fail(f"the run has not ended: {run['status']}")
+
+
+def test_a_failed_candidate_is_refused_in_the_pages_and_the_graph_is_there(make_kb: MakeKb) -> None:
+    kb = make_kb(FILES, gate={"floors": {"all": 0.9}})
+    first = refresh_once(kb, "2026-03-01", None, quiet=True)["release"]
+    (kb.folder / "golden").mkdir()
+    (kb.folder / "golden" / "golden.yaml").write_text(GOLDEN)
+    (kb.folder / "documents" / "pharmacy" / "fridge.md").write_text("This page has moved.\n")
+    assert exit_code(refresh_once(kb, "2026-03-02", None, quiet=True)) in (3, 4)
+    pages = up(session.settings()).pages
+
+    run = materialize(pages, kb.name, "promoted_release")
+    assert run["status"] == "FAILURE"
+    said = json.dumps(run["eventConnection"]["events"])
+    assert "cannot be promoted" in said
+    assert "golden_retrieval" in said
+    assert live_release(session.store(kb.name).database) == first
+
+    nodes = {tuple(n["assetKey"]["path"]): n for n in ask(pages, GRAPH)["assetNodes"]}
+    chain = ["raw_documents", "chunks", "embeddings", "vector_index"]
+    keys = [(kb.name, "docs", step) for step in chain] + [(kb.name, "release_candidate"), (kb.name, "promoted_release")]
+    assert set(nodes) == set(keys)
+    assert {node["groupName"] for node in nodes.values()} == {kb.name}
+    for before, after in zip(keys, keys[1:], strict=False):
+        assert nodes[after]["dependencyKeys"] == [{"path": list(before)}]
+    checks = nodes[kb.name, "release_candidate"]["assetChecksOrError"]["checks"]
+    assert {"coverage", "index_recall", "embedding_health", "golden_retrieval"} <= {c["name"] for c in checks if c["blocking"]}
