@@ -24,7 +24,8 @@ def write_dagster_home(home: Path) -> Path:
     The workspace names the folder that holds the package, so that it loads from a checkout as well as from an installation.
     """
     folder = home / "dagster"
-    template = resources.files("kb_platform.local").joinpath("dagster.yaml").read_text()
+    shipped = resources.files("kb_platform.local")
+    template = "\n".join((shipped / name).read_text(encoding="utf-8") for name in ("dagster.yaml", "dagster_storage.yaml"))
     checkout = Path(kb_platform.__path__[0]).parent
     module = {"module_name": MODULE, "working_directory": str(checkout), "location_name": "kb_platform"}
     _replace(folder / "dagster.yaml", template)

@@ -31,7 +31,11 @@ def test_children_find_everything_by_their_variables(running_home: Path) -> None
     assert found["DAGSTER_PG_URL"] == "postgresql+psycopg2" + url.removeprefix("postgresql").removesuffix("kb") + "dagster"
     assert (found["KB_HOME"], found["DAGSTER_HOME"]) == (str(running_home), str(running_home / "dagster"))
     assert found["KB_OBJECT_STORE"] == str(running_home / "objects")
-    assert set(found) >= set(_variables_of(yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())))
+    make_home(running_home)
+    write_dagster_home(running_home)
+    asked = _variables_of(yaml.safe_load((running_home / "dagster" / "dagster.yaml").read_text()))
+    assert asked
+    assert set(found) >= set(asked)
 
 
 def _variables_of(node: object) -> list[str]:
@@ -93,10 +97,13 @@ def test_the_vector_extension_is_there_for_a_second_look_too(running_home: Path)
     assert installed == newest
 
 
-def test_the_checkouts_dagster_yaml_is_the_one_homes_get(tmp_path: Path) -> None:
+def test_homes_get_the_checkouts_dagster_yaml_and_where_to_keep_things(tmp_path: Path) -> None:
     make_home(tmp_path)
     workspace = write_dagster_home(tmp_path)
-    assert (tmp_path / "dagster" / "dagster.yaml").read_text() == (REPOSITORY / "dagster.yaml").read_text()
+    config = yaml.safe_load((tmp_path / "dagster" / "dagster.yaml").read_text())
+    shared = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
+    assert {key: config.pop(key) for key in shared} == shared
+    assert set(config) == {"storage", "local_artifact_storage", "compute_logs"}
     both = (workspace, REPOSITORY / "workspace.yaml")
     own, checkout = (yaml.safe_load(path.read_text())["load_from"][0]["python_module"] for path in both)
     assert own.pop("working_directory") == str(REPOSITORY)
