@@ -1,5 +1,6 @@
 """The `kb` command: one module a group of commands. Heavy libraries are imported by the command that needs them."""
 
+import warnings
 from typing import Any
 
 import typer
@@ -19,5 +20,6 @@ for module in (lifecycle, authoring, refreshing, queries, releasing, demo):
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command; errors of the platform become one line and exit code 1."""
+    warnings.filterwarnings("ignore", message=".* is currently in beta", module="dagster")  # ours to heed, not the user's
     with report_errors():
         return app(arguments)

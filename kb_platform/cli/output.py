@@ -28,9 +28,9 @@ def show_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value, default=str, ensure_ascii=False))
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table; values are turned into text."""
-    table = Table(*columns, title=title, title_justify="left", header_style="bold")
+    table = Table(*columns, header_style="bold")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row))
     console.print(table)

@@ -1,5 +1,6 @@
 """`kb search`, `kb evaluate`, `kb trace`: reading what is promoted, and measuring it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,12 +76,17 @@ def evaluate(
     queries: Annotated[Path | None, typer.Option("--queries", help="queries.jsonl (query_id or _id, text).")] = None,
     qrels: Annotated[Path | None, typer.Option("--qrels", help="qrels.tsv (query_id, doc_id, grade).")] = None,
     run_out: Annotated[Path | None, typer.Option("--run-out", help="Write the ranking as a TREC run.")] = None,
+    dense_weight: Annotated[
+        float | None, typer.Option("--dense-weight", min=0, max=1, help="Try another weight: 0 words alone, 1 vectors alone.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a release: on its golden queries (passages), or on a BEIR-style query set (documents)."""
     kb = knowledge_base(name)
     if (queries is None) != (qrels is None):
         raise ConfigError("--queries and --qrels go together", action="give both, or neither to use the golden queries")
+    if dense_weight is not None:
+        kb = replace(kb, search={**kb.search, "dense_weight": dense_weight})
     with database_running():
         if queries and qrels:
             report = _evaluate_documents(kb, release, queries, qrels, run_out, quiet=as_json)
@@ -89,8 +95,8 @@ def evaluate(
     if as_json:
         show_json(report)
         return
-    show_table(("measure", "value"), ((m, f"{v:.4f}") for m, v in report["metrics"].items()),
-               title=f"{name}, release {report['release']}, {report['queries']} queries")
+    console.print(f"{name}, release {report['release']}, {report['queries']} queries")
+    show_table(("measure", "value"), ((m, f"{v:.4f}") for m, v in report["metrics"].items()))
     if report.get("stale"):
         console.print(f"stale, not counted: {', '.join(report['stale'])}")
 

@@ -10,8 +10,8 @@ A score means the same at every depth of the candidate lists. And a leg that fou
 scale, as ranks, min-max and division by the best hit do. nDCG@10 on MedQuAD (368 pages; 622 questions, 113 that name a synonym
 which the page lacks, and the same with the synonyms as searchable metadata):
 
-    BM25 alone                           0.956   0.524   0.884
-    cosine alone                         0.969   0.597   0.597
+    BM25 alone                           0.956   0.530   0.888
+    cosine alone                         0.969   0.599   0.599
     reciprocal ranks                     0.968   0.630   0.817
     divided by the best hit, best weight 0.974   0.643   0.914
     this, dense_weight 0.55              0.976   0.654   0.924
