@@ -26,7 +26,7 @@ def search(
     text: Annotated[str, typer.Argument(help="The question.", metavar="TEXT")],
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many chunks.")] = 5,
     release: ReleaseOption = None,
-    filters: Annotated[list[str] | None, typer.Option("--filter", help="Metadata that a document must have, KEY=VALUE.")] = None,
+    filters: Annotated[list[str] | None, typer.Option("--filter", help="Metadata that a document must have, KEY=VALUE; a list has each of its items. May be given again.")] = None,
     as_json: Json = False,
 ) -> None:
     """Search the live release, or a kept one: chunks with document, offsets, scores."""

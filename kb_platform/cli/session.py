@@ -4,11 +4,14 @@ import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.settings import Settings, export
-from kb_platform.storage.stores import Store
+
+if TYPE_CHECKING:  # half a second, which `kb --help` does without
+    from kb_platform.storage.stores import Store
 
 PASSING = "postgres-of-a-command"  # marks a server that the last command out stops
 
@@ -96,17 +99,17 @@ def knowledge_base(name: str) -> KnowledgeBase:
     Raises:
         ConfigError: there is none of this name, or its YAML is wrong (field, file and line).
     """
-    from kb_platform.components.knowledge_base.validate import read_knowledge_base
-
     path = settings().defs / name / "defs.yaml"
     if not path.is_file():
         known = sorted(p.parent.name for p in settings().defs.glob("*/defs.yaml"))
         raise ConfigError(f"no knowledge base {name!r}", where=str(settings().defs), expected=f"one of {', '.join(known) or 'none'}",
                           action=f"create it with `kb new {name} --from PATH`, or set KB_DEFS")
+    from kb_platform.components.knowledge_base.validate import read_knowledge_base
+
     return read_knowledge_base(path)
 
 
-def store(name: str) -> Store:
+def store(name: str) -> "Store":
     """Return a knowledge base's stores."""
     from kb_platform.resources import open_store
 

@@ -1,5 +1,7 @@
 """Search over one release: the statement is the database's function, so that row-level security and both indexes hold."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,12 +9,12 @@ from typing import Any
 import numpy as np
 import psycopg
 from pgvector import HalfVector, SparseVector
-from psycopg.types.json import Jsonb
 
 from kb_platform.knowledge.errors import StateError
 from kb_platform.storage.database import Database, Role
 
 TERM_SPACE = 1_000_000_000
+LITERAL = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?|true|false")
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,30 @@ def term_statistics(database: Database, release_id: int, terms: Sequence[int], r
 def search(
     database: Database, release_id: int, question: Question, *, k: int, depth: int, where: Mapping[str, Any] | None, role: Role
 ) -> list[Hit]:
-    """Return the k best chunks of one release, best first; `where` are metadata values that a document must have."""
+    """Return the k best chunks of one release, best first; `where` are metadata values that a document must have.
+
+    A list holds a value when one of its items is it; "2020" finds the number 2020 too.
+    """
     function = "search_rows" if role == "gate" else "search"
     weights = SparseVector({term - 1: w for term, w in question.weights.items()}, TERM_SPACE)  # ids count from 1 in SQL
     with database.transaction(role) as c:
         rows = c.execute(
-            f"select * from {function}(%s, %s, %s, %s, %s, %s, %s, %s)",
+            f"select * from {function}(%s, %s, %s, %s, %s, %s, %s, %s::jsonpath)",
             (release_id, HalfVector(question.vector.astype(np.float16)), list(question.lookup), weights, k, depth,
-             question.dense_weight, Jsonb(dict(where)) if where else None))
+             question.dense_weight, _path(where) if where else None))
         return [Hit(*row) for row in rows]
+
+
+def _path(where: Mapping[str, Any]) -> str:
+    """Return the jsonpath predicate, whose lax mode looks into lists; JSON's strings and names are jsonpath's."""
+    return " && ".join(
+        "(" + " || ".join(f"$.{json.dumps(key)} == {literal}" for literal in _literals(value)) + ")" for key, value in where.items()
+    )
+
+
+def _literals(value: Any) -> list[str]:
+    """Return a value as a jsonpath literal; text that reads like a number, true or false, as that as well."""
+    literals = [json.dumps(value)]
+    if isinstance(value, str) and LITERAL.fullmatch(value):
+        literals.append(value)
+    return literals

@@ -14,9 +14,9 @@ grant delete on applied_capture, document_version, passage, chunk, term_df to {p
 grant update (valid_to) on document_version, chunk to {prefix}_writer;
 grant execute on function content_digest(int), count_terms(int), build_index() to {prefix}_writer;
 
-grant execute on function search(int, halfvec, int[], sparsevec, int, int, float8, jsonb), readable_release(int),
+grant execute on function search(int, halfvec, int[], sparsevec, int, int, float8, jsonpath), readable_release(int),
   term_statistics(int, int[]) to {prefix}_reader, {prefix}_gate;
-grant execute on function search_rows(int, halfvec, int[], sparsevec, int, int, float8, jsonb) to {prefix}_gate;
+grant execute on function search_rows(int, halfvec, int[], sparsevec, int, int, float8, jsonpath) to {prefix}_gate;
 
 grant insert, update on gate_result to {prefix}_gate;
 grant update (verdict, report) on release to {prefix}_gate;

@@ -3,14 +3,14 @@
 -- Dense scores are cosines; lexical scores are shares of the question's greatest possible BM25 (index/fusion.py says why).
 
 create function search_rows(p_release int, p_vector halfvec, p_terms int[], p_weights sparsevec, p_k int, p_depth int,
-                            p_dense_weight float8, p_filter jsonb)
+                            p_dense_weight float8, p_filter jsonpath)
 returns table (chunk_id bigint, source text, doc_id text, title text, start_char int, end_char int, content text,
                dense float8, lexical float8, score float8)
 language sql stable security definer set search_path = {schema}, public, pg_temp
 set hnsw.iterative_scan = 'relaxed_order' set hnsw.ef_search = 200 as $$
   with allowed as materialized (
     select d.source, d.doc_id from document_version d
-    where p_filter is not null and d.metadata @> p_filter and d.valid_from <= p_release and d.valid_to > p_release
+    where p_filter is not null and d.metadata @@ p_filter and d.valid_from <= p_release and d.valid_to > p_release
   ), near as materialized (
     select c.id from chunk c
     where c.valid_from <= p_release and c.valid_to > p_release
@@ -54,7 +54,7 @@ begin
 end $$;
 
 create function search(p_release int, p_vector halfvec, p_terms int[], p_weights sparsevec, p_k int, p_depth int,
-                       p_dense_weight float8, p_filter jsonb)
+                       p_dense_weight float8, p_filter jsonpath)
 returns table (chunk_id bigint, source text, doc_id text, title text, start_char int, end_char int, content text,
                dense float8, lexical float8, score float8)
 language sql stable security definer set search_path = {schema}, public, pg_temp as $$

@@ -1,0 +1,101 @@
+"""`kb` as people and scripts run it: a process of its own, its output, its exit code."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+import typer
+
+from kb_platform.cli import app, session
+from kb_platform.cli.queries import make_retriever
+from kb_platform.cli.refreshing import refresh_once
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.settings import inherited_environment
+from kb_platform_tests.flow.test_refresh import FILES
+
+COMMANDS = sorted(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]  a group has them
+DOCUMENTS = [
+    {"doc_id": "a", "title": "Fridge", "text": "Vaccines stay cold.", "tags": ["pharmacy", "cold chain"], "year": 2024},
+    {"doc_id": "b", "title": "Freezer", "text": "Plasma stays colder.", "tags": ["laboratory"], "year": "2024"},
+    {"doc_id": "c", "title": "Oven", "text": "Instruments stay hot.", "tags": "pharmacy", "year": 2023},
+]
+
+MakeKb = Callable[..., KnowledgeBase]
+
+
+def kb(*arguments: str) -> subprocess.CompletedProcess[str]:
+    chosen = session.settings()
+    places = {"KB_HOME": str(chosen.home), "KB_DEFS": str(chosen.defs), "KB_OBJECT_STORE": chosen.object_store, "COLUMNS": "100"}
+    command = [sys.executable, "-c", "from kb_platform.cli import main; main()", *arguments]
+    return subprocess.run(command, env=inherited_environment(places), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        app([command, "--help"])
+    assert ended.value.code == 0
+    described = capsys.readouterr().out.partition("Usage:")[2].splitlines()
+    assert any(line.strip().endswith(".") for line in described)
+
+
+def test_an_unknown_knowledge_base_is_one_line_and_exit_code_1(home: object) -> None:
+    done = kb("search", "nosuch", "anything")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "no knowledge base 'nosuch'" in done.stderr
+
+
+def test_wrong_usage_is_exit_code_2(home: object) -> None:
+    assert kb("search").returncode == 2
+    assert kb("nosuch").returncode == 2
+
+
+def test_errors_are_an_object_with_json(home: object) -> None:
+    done = kb("search", "nosuch", "anything", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["found"] == "no knowledge base 'nosuch'"
+
+
+def test_what_search_prints_can_be_traced(make_kb: MakeKb) -> None:
+    made = make_kb(FILES)
+    refresh_once(made, "2026-03-01", None, quiet=True)
+    found = json.loads(kb("search", made.name, "how cold must vaccines be", "-k", "1", "--json").stdout)
+    (hit,) = found["hits"]
+    assert (hit["doc_id"], found["release"]) == ("pharmacy/fridge.md", 1)
+    traced = json.loads(kb("trace", made.name, str(hit["chunk"]), "--json").stdout)
+    assert traced["doc_id"] == "pharmacy/fridge.md"
+    assert traced["day"] == "2026-03-01"
+    lost = kb("trace", made.name, "999999")
+    assert (lost.returncode, lost.stderr.count("\n")) == (1, 1)
+
+
+def test_env_names_the_owners_address_and_one_of_each_role(make_kb: MakeKb) -> None:
+    made = make_kb(FILES)
+    found = json.loads(kb("env", "--json").stdout)
+    assert found["database_url"].startswith("postgresql://")
+    assert set(found["roles"][made.name]) == {"reader", "writer", "gate", "promoter"}
+    assert "export KB_DATABASE_URL=" in kb("env").stdout
+
+
+def test_filters_look_into_lists_and_know_numbers(make_kb: MakeKb) -> None:
+    lines = "\n".join(json.dumps(document) for document in DOCUMENTS)
+    made = make_kb({"d.jsonl": lines}, sources=[{"name": "docs", "kind": "jsonl", "path": "documents/d.jsonl"}])
+    assert refresh_once(made, "2026-03-01", None, quiet=True)["promoted"]
+    retriever, live = make_retriever(made, "reader", None)
+
+    def found(**where: str) -> set[str]:
+        return {hit.doc_id for hit in retriever.search("what stays how", live, k=10, where=where)}
+
+    assert found() == {"a", "b", "c"}
+    assert found(tags="pharmacy") == {"a", "c"}
+    assert found(tags="cold chain") == {"a"}
+    assert found(year="2024") == {"a", "b"}
+    assert found(tags="pharmacy", year="2024") == {"a"}
+    assert found(tags='"] || true') == set()
+    assert found(**{'a" || "': "x"}) == set()
+    shown = kb("search", made.name, "what stays how", "--filter", "tags=pharmacy", "--filter", "year=2023", "--json")
+    assert [hit["doc_id"] for hit in json.loads(shown.stdout)["hits"]] == ["c"]
