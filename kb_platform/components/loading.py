@@ -1,6 +1,7 @@
 """Loads a folder of knowledge bases, which may lie in another repository."""
 
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -20,7 +21,9 @@ def load_knowledge_bases(folder: Path) -> dg.Definitions:
     """
     if not folder.is_dir():
         raise ConfigError("no such folder", where=str(folder), expected="a folder of knowledge bases", action="set KB_DEFS")
-    return ComponentTree.from_module(defs_module=_module(folder), project_root=folder).build_defs()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # dozens of lines about our use of backfill_policy, and Dagster's own
+        return ComponentTree.from_module(defs_module=_module(folder), project_root=folder).build_defs()
 
 
 def _module(folder: Path) -> ModuleType:

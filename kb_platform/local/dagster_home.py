@@ -21,14 +21,14 @@ MODULE = "kb_platform.definitions"
 def write_dagster_home(home: Path) -> Path:
     """Write `dagster.yaml` and `workspace.yaml`; return the path of the workspace.
 
+    The instance is two files put together: the rules, which are valid anywhere, and the storage, which needs our variables.
     The workspace names the folder that holds the package, so that it loads from a checkout as well as from an installation.
     """
     folder = home / "dagster"
-    shipped = resources.files("kb_platform.local")
-    template = "\n".join((shipped / name).read_text(encoding="utf-8") for name in ("dagster.yaml", "dagster_storage.yaml"))
+    rules, storage = (resources.files("kb_platform.local").joinpath(f"{name}.yaml").read_text() for name in ("dagster", "storage"))
     checkout = Path(kb_platform.__path__[0]).parent
     module = {"module_name": MODULE, "working_directory": str(checkout), "location_name": "kb_platform"}
-    _replace(folder / "dagster.yaml", template)
+    _replace(folder / "dagster.yaml", rules + storage)
     _replace(folder / "workspace.yaml", yaml.safe_dump({"load_from": [{"python_module": module}]}, sort_keys=False))
     return folder / "workspace.yaml"
 
