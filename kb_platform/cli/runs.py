@@ -33,7 +33,7 @@ class StepRun:
 
 def run_refresh(settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], tell: Tell) -> dict[str, StepRun]:
     """Run ingest, embed and release for a day or a range of days. A failed source stops neither the others nor the release."""
-    definitions = _definitions(settings)
+    definitions = _definitions(kb)
     done: dict[str, StepRun] = {}
     with _lost_database_is_transient(), open_instance(settings) as instance:
         for step in ORDER:
@@ -47,7 +47,7 @@ def run_assets(settings: Settings, kb: KnowledgeBase, assets: Sequence[str]) -> 
     """Materialize unpartitioned assets by hand, as the button in the UI does: without their checks."""
     keys = [dg.AssetKey([kb.name, asset]) for asset in assets]
     with _lost_database_is_transient(), open_instance(settings) as instance:
-        job = _definitions(settings).resolve_implicit_global_asset_job_def()
+        job = _definitions(kb).resolve_implicit_global_asset_job_def()
         return _collect(instance, job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=keys))
 
 
@@ -66,11 +66,12 @@ def _lost_database_is_transient() -> Iterator[None]:
         ) from error
 
 
-def _definitions(settings: Settings) -> dg.Definitions:
+def _definitions(kb: KnowledgeBase) -> dg.Definitions:
+    """Load this knowledge base alone: a mistake in the YAML of another one is not its matter."""
     from kb_platform.components.loading import load_knowledge_bases
     from kb_platform.resources import Platform
 
-    return dg.Definitions.merge(load_knowledge_bases(settings.defs), dg.Definitions(resources={"platform": Platform()}))
+    return dg.Definitions.merge(load_knowledge_bases(kb.folder), dg.Definitions(resources={"platform": Platform()}))
 
 
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, kb: KnowledgeBase, step: str, days: Sequence[str],

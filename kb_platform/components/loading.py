@@ -14,7 +14,7 @@ MODULE = "kb_definitions"
 
 
 def load_knowledge_bases(folder: Path) -> dg.Definitions:
-    """Return the definitions of every defs.yaml below a folder.
+    """Return the definitions of every defs.yaml in and below a folder.
 
     Raises:
         ConfigError: there is no such folder.

@@ -214,6 +214,12 @@ def test_a_typo_in_the_yaml_names_field_file_and_line(make_kb: MakeKb, home: Pat
         session.knowledge_base(kb.name)
 
 
+def test_a_mistake_in_the_yaml_of_another_knowledge_base_is_not_in_the_way(make_kb: MakeKb) -> None:
+    kb, other = make_kb(FILES), make_kb(FILES, suffix="other")
+    (other.folder / "defs.yaml").write_text("type: kb_platform.components.KnowledgeBase\nattributes: {nam: x}\n")
+    assert refresh(kb)["promoted"]
+
+
 def test_files_that_cannot_be_used_are_reported_and_the_rest_is_live(make_kb: MakeKb) -> None:
     kb = make_kb(FILES | {f"more/{n}.md": f"# Note {n}\n\nRoom {n} is cleaned daily.\n" for n in range(20)})
     (kb.folder / "documents" / "empty.md").write_text("")
