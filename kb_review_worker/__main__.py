@@ -1,0 +1,5 @@
+"""`python -m kb_review_worker`."""
+
+from kb_review_worker.process import command
+
+command()

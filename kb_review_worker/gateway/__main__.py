@@ -1,0 +1,5 @@
+"""`python -m kb_review_worker.gateway`."""
+
+from kb_review_worker.gateway.process import command
+
+command()
