@@ -2,29 +2,43 @@
 UV := .venv/bin/uv
 UV_VERSION := 0.13.9
 RUN := .venv/bin/
+EXPORT := $(UV) export --quiet --frozen --all-extras --no-extra gpu --no-default-groups --no-emit-project --no-hashes --no-annotate --no-header
 
-.PHONY: help setup demo test lint format up down clean
+.PHONY: help setup demo test test-kubernetes lint docs constraints histories up down clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 setup: .venv/.ready  ## Make .venv from the lock: all that the other targets need
 
 .venv/.ready: pyproject.toml uv.lock
 	test -x $(UV) || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	$(UV) sync --quiet --frozen --all-extras
+	$(UV) sync --quiet --frozen --all-extras --no-extra gpu
 	touch $@
 
 demo: setup  ## Run the sample knowledge base through three days; exits 0 only if all of it held
 	$(RUN)kb demo
 
 test: setup  ## Run the tests, with a real Postgres, Dagster and embedding model
-	$(RUN)pytest
+	$(RUN)pytest --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile
+
+test-kubernetes: setup  ## Run the tests in the cluster of KUBECONFIG, with the image KB_TEST_IMAGE (docs/compute.md)
+	$(RUN)pytest -p no:xdist --durations=0 -rs kb_platform_tests/kubernetes
 
 lint: setup  ## Check style, types and import rules
 	$(RUN)ruff check .
 	$(RUN)basedpyright
 	$(RUN)lint-imports --no-cache
+	$(EXPORT) | diff constraints.txt - || { echo "constraints.txt is not what uv.lock says: make constraints"; exit 1; }
+
+docs: setup  ## Write the reference pages of docs/ anew from the code
+	$(RUN)python -m kb_platform_tests.docs.references
+
+constraints: setup  ## Write constraints.txt, for pip, anew from uv.lock
+	$(EXPORT) > constraints.txt
+
+histories: setup  ## Record the histories of reviews that the replay test replays; NAME=release
+	$(RUN)python -m kb_review_worker_tests.replay.histories $(or $(NAME),$(shell $(RUN)python -c 'from importlib.metadata import version; print(version("kb-platform"))'))
 
 up: setup  ## Start Postgres, Dagster's webserver and daemon
 	$(RUN)kb up

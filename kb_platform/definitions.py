@@ -1,14 +1,21 @@
 """The code location: every knowledge base whose defs.yaml lies in the folder that KB_DEFS names."""
 
+import gc
+
 import dagster as dg
 
+gc.freeze()  # what Dagster has loaded stays for good: a full collection, one of which comes amid our imports, need not walk over it
+
+from kb_platform.components.gpu_window import window_sensor
 from kb_platform.components.loading import load_knowledge_bases
+from kb_platform.components.on_a_cluster import on_a_cluster
 from kb_platform.resources import Platform
-from kb_platform.settings import Settings
+from kb_platform.settings import current_settings
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return assets, checks, jobs, schedules and sensors of all knowledge bases."""
-    found = load_knowledge_bases(Settings().defs)
-    return dg.Definitions.merge(found, dg.Definitions(resources={"platform": Platform()}))
+    found = load_knowledge_bases(current_settings().defs)
+    ours = dg.Definitions(resources={"platform": Platform()}, sensors=[window_sensor()])
+    return dg.Definitions.merge(found, on_a_cluster(), ours)

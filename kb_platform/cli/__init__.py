@@ -1,25 +1,77 @@
 """The `kb` command: one module a group of commands. Heavy libraries are imported by the command that needs them."""
 
+import signal
 import warnings
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from kb_platform.cli import authoring, demo, lifecycle, queries, refreshing, releasing
+from kb_contracts.leaving import leave
+from kb_platform.cli import (
+    auditing,
+    authoring,
+    collecting,
+    deciding,
+    demo,
+    golden_exchange,
+    golden_proposals,
+    goldens,
+    gpu_window,
+    lifecycle,
+    migrating,
+    queries,
+    refreshing,
+    releasing,
+    reports,
+    reviewing,
+)
 from kb_platform.cli.output import report_errors
 
 HELP = """Build, evaluate and promote knowledge bases.
 
-Exit codes: 0 done (refresh: promoted), 1 error, 2 wrong usage, 3 the gate says regression, 4 the gate is inconclusive.
+Exit codes: 0 done (refresh: promoted), 1 error, 2 wrong usage, 3 the gate says regression, 4 the gate is inconclusive,
+5 warnings (kb golden check), 6 texts wait for the GPU window (kb refresh).
 """
 
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"kb {version('kb-platform')}")
+        raise typer.Exit
+
+
+def _options(
+    _version_asked: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Hold the options that belong to no command."""
+
+
 app = typer.Typer(name="kb", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for module in (lifecycle, authoring, refreshing, queries, releasing, demo):
+app.callback(help=HELP)(_options)
+for module in (lifecycle, migrating, authoring, refreshing, queries, goldens, golden_exchange, golden_proposals, reports, releasing, collecting,
+               gpu_window, reviewing, deciding, auditing, demo):
     module.register(app)
 
 
+def command() -> NoReturn:
+    """Run the command, and end the process."""
+    _heed_interrupts()
+    leave(main)
+
+
+def _heed_interrupts() -> None:
+    """Undo what a shell does to a command that a script puts in the background: SIGINT is ignored, by all that it starts, too.
+
+    Dagster's processes treat SIGTERM as they do SIGINT, and then nothing could end what mirrors the output of their steps.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command; errors of the platform become one line and exit code 1."""
+    """Run the command; errors of the platform become one line and exit code 1 or 2."""
     warnings.filterwarnings("ignore", message=".* is currently in beta", module="dagster")  # ours to heed, not the user's
     with report_errors():
         return app(arguments)

@@ -2,15 +2,19 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kb_platform.cli.output import Json, Name, console, show_json
+from kb_platform.cli.output import Json, Name, WrongUsage, console, count_of, show_json
 from kb_platform.cli.session import knowledge_base, settings
 from kb_platform.knowledge.errors import ConfigError, KbError
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
-DEFS = """# docs/configure-a-knowledge-base.md explains every key.
+if TYPE_CHECKING:
+    from kb_platform.quality.golden import GoldenSet
+
+DEFS = """# docs/configure-a-knowledge-base.md says what to decide, docs/yaml-reference.md has every key.
 type: kb_platform.components.KnowledgeBase
 attributes:
   name: {name}
@@ -21,6 +25,7 @@ attributes:
       kind: {kind}
       path: {path}
       # searchable: [synonyms]   # metadata fields that join the text index
+  # embedding: {{model: ~/models/e5-small, query_prefix: "query: ", passage_prefix: "passage: "}}   # a change is built beside
   gate:
     floors: {{}}                 # for example {{all: 0.8, critical: 0.95}}: Success@5 on the golden queries
 """
@@ -49,20 +54,19 @@ def new(
     name: Name,
     source: Annotated[Path, typer.Option("--from", help="Folder or .jsonl file of the documents.")],
     kind: Annotated[str | None, typer.Option("--kind", help="files or jsonl; found out if left out.")] = None,
-    start_date: Annotated[str | None, typer.Option("--start-date", help="First day that can be refreshed, YYYY-MM-DD.")] = None,
+    start_date: Annotated[str | None, typer.Option("--start-date", help="First day that can be refreshed, YYYY-MM-DD; today if left out.")] = None,
     as_json: Json = False,
 ) -> None:
     """Write defs.yaml and a golden-set starter for documents that are there already."""
     from kb_platform.storage.database import Database
 
     Database("postgresql://", name)  # refuses names that cannot be a schema
-    folder, path = settings().defs / name, source.expanduser().absolute()
+    folder, path = settings().defs / name, source.expanduser().resolve()
     if folder.exists():
         raise ConfigError("is there already", where=str(folder), action="choose another name, or edit its defs.yaml")
     if not path.exists():
         raise ConfigError("no such file or folder", where=str(path), expected="documents")
-    chosen = kind or _kind(path)
-    start = dt.date.fromisoformat(start_date) if start_date else dt.date(dt.datetime.now(dt.UTC).year, 1, 1)
+    chosen, start = _checked_kind(_kind(path) if kind is None else kind), _start(start_date)
     (folder / "golden").mkdir(parents=True)
     text = DEFS.format(name=name, folder=path.name.replace(":", " ").replace("#", " "), start=start, kind=chosen, path=_quoted(str(path)))
     (folder / "golden" / "golden.yaml").write_text(GOLDEN.format(name=name), encoding="utf-8")
@@ -79,6 +83,25 @@ def _kind(path: Path) -> str:
     return "jsonl" if path.suffix == ".jsonl" or path.is_dir() and any((path / n).is_file() for n in names) else "files"
 
 
+def _checked_kind(kind: str) -> str:
+    from kb_platform.ingest.sources import source_kinds
+
+    if kind not in source_kinds():
+        raise WrongUsage(f"--kind {kind!r}", expected=f"one of {', '.join(source_kinds())}")
+    return kind
+
+
+def _start(start_date: str | None) -> dt.date:
+    today = dt.datetime.now(dt.UTC).date()
+    try:
+        start = today if start_date is None else dt.date.fromisoformat(start_date)
+    except ValueError as error:
+        raise WrongUsage(f"--start-date {start_date!r}", expected="YYYY-MM-DD") from error
+    if start > today:
+        raise WrongUsage(f"--start-date {start}", expected=f"{today} or earlier", action="a day that has not begun cannot be refreshed")
+    return start
+
+
 def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -91,21 +114,36 @@ def validate(name: Annotated[str | None, typer.Argument(help="One knowledge base
     wrong = {n: message for n, message in found.items() if message.startswith("error: ")}
     if as_json:
         show_json({"valid": not wrong, "knowledge_bases": found})
+    elif not found:
+        console.print(f"no knowledge bases in {settings().defs}: kb new NAME --from PATH", highlight=False, soft_wrap=True)
     else:
         for n, message in found.items():
             console.print(message if n in wrong else f"{n}: {message}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1 if wrong else 0)
 
 
+def _refuse_floors_without_goldens(kb: KnowledgeBase, goldens: "GoldenSet | None") -> None:
+    from kb_platform.components.knowledge_base.validate import place_of
+
+    known = goldens.can_be_floored() if goldens else ()
+    lost = [name for name in kb.gate["floors"] if goldens and name not in known]
+    if lost:
+        raise ConfigError("no golden is in this slice, so that every release would be inconclusive",
+                          where=place_of(kb.folder / "defs.yaml", "gate", "floors", lost[0]), expected=f"one of {', '.join(known)}")
+
+
 def _check(name: str) -> str:
+    from kb_platform.components.knowledge_base.validate import check_embedding
     from kb_platform.quality.gate_parameters import GateParameters
     from kb_platform.quality.golden import load_golden_set
 
     try:
         kb = knowledge_base(name)
         GateParameters(**kb.gate)
+        check_embedding(kb)
         goldens = load_golden_set(kb.folder / "golden")
+        _refuse_floors_without_goldens(kb, goldens)
     except KbError as error:
         return f"error: {error}"
-    count = f"{len(goldens.goldens)} golden queries" if goldens else "no golden queries yet: promotion rests on the integrity gates alone"
-    return f"valid, {len(kb.sources)} source(s), {count}"
+    count = count_of(len(goldens.goldens), "golden query", "golden queries") if goldens else "no golden queries yet: promotion rests on the integrity gates alone"
+    return f"valid, {count_of(len(kb.sources), 'source')}, {count}"

@@ -4,9 +4,11 @@ import shlex
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from kb_platform.cli.output import Json, console, show_json, show_table, working
 from kb_platform.cli.session import settings, staying_up
+from kb_platform.settings import export
 
 
 def register(app: typer.Typer) -> None:
@@ -18,11 +20,15 @@ def register(app: typer.Typer) -> None:
 
 
 def up(as_json: Json = False) -> None:
-    """Start Postgres, Dagster's webserver and daemon on loopback, and wait until they answer."""
+    """Start Postgres, Dagster and reviews by people (Temporal, worker, gateway) on loopback, and wait until they answer."""
     from kb_platform.local import supervisor
+    from kb_platform.local.dagster_home import open_instance
+    from kb_platform.local.orphans import fail_abandoned_runs
 
     with staying_up(), working("starting", quiet=as_json) as tell:
         standing = supervisor.up(settings(), report=tell)
+        with open_instance(settings()) as instance:
+            fail_abandoned_runs(instance)
     _show(standing, as_json)
 
 
@@ -31,7 +37,7 @@ def status(as_json: Json = False) -> None:
     from kb_platform.local import supervisor
 
     standing = supervisor.status(settings())
-    _show(standing, as_json)
+    _show(standing, as_json, _window())
     raise typer.Exit(0 if all(service.pid for service in standing.services) else 1)
 
 
@@ -47,15 +53,18 @@ def down(
 
 
 def env(as_json: Json = False) -> None:
-    """Print the database's addresses (owner, and one URL a role of each knowledge base) and the web pages'. Holds passwords."""
+    """Print the addresses of the database (owner, and one URL a role of each knowledge base), of reviews and of the pages. Holds passwords."""
     from kb_platform.local import supervisor
     from kb_platform.local.environment import database_url, environment
+    from kb_platform.local.review_service import platform_variables, reviewers_file
     from kb_platform.storage.database import LOGIN_ROLES, Database
 
     url, standing = database_url(settings()), supervisor.status(settings())
     names = sorted(path.parent.name for path in settings().defs.glob("*/defs.yaml"))
     roles = {name: {role: Database(url, name).url(role) for role in LOGIN_ROLES} for name in names}
     found: dict[str, Any] = {"database_url": url, "roles": roles, "web": standing.pages or None, "home": str(settings().home),
+                             "reviews": standing.reviews or None, "reviewers": str(reviewers_file(settings().home)),
+                             "review_variables": platform_variables(settings()),
                              "object_store": settings().object_store_url, "defs": str(settings().defs)}
     if as_json:
         show_json(found)
@@ -66,13 +75,48 @@ def env(as_json: Json = False) -> None:
         for role, address in urls.items():
             console.print(f"# {name} {role}: {address}", highlight=False, soft_wrap=True)
     console.print(f"# web: {standing.pages or 'not running'}", highlight=False)
+    console.print(f"# reviews: {standing.reviews or 'not running'}", highlight=False)
 
 
-def _show(standing: Any, as_json: bool) -> None:
+def _window() -> str:
+    """Return whether texts may be embedded now, without starting anything: changes by hand are known to the database alone."""
+    from kb_platform.knowledge.errors import KbError
+    from kb_platform.knowledge.gpu_window import scheduled
+    from kb_platform.local.environment import database_url, environment
+    from kb_platform.resources import close_stores
+    from kb_platform.resources.gpu_window import utc_now, window_now
+
+    try:
+        database_url(settings())
+        export(environment(settings()))
+        return str(window_now())
+    except KbError:
+        return f"{scheduled(settings().gpu_window, utc_now())} by its hours; what was changed by hand is not known without the database"
+    finally:
+        close_stores()
+
+
+def _show(standing: Any, as_json: bool, window: str = "") -> None:
     if as_json:
         services = {s.name: {"pid": s.pid, "address": s.address, "log": s.log} for s in standing.services}
-        show_json({"running": all(s.pid for s in standing.services), "web": standing.pages or None, "services": services})
+        locations = {location.name: location.error for location in standing.code_locations}
+        show_json({"running": all(s.pid for s in standing.services), "web": standing.pages or None, "reviews": standing.reviews or None,
+                   "services": services, "code_locations": locations, "note": standing.note or None, "steps": settings().steps, **({"gpu_window": window} if window else {})})
         return
-    show_table(("service", "state", "address", "log"), ((s.name, "running" if s.pid else "stopped", s.address, s.log) for s in standing.services))
+    show_table(("service", "state", "address"), ((s.name, "running" if s.pid else "stopped", s.address) for s in standing.services))
+    console.print(f"\nlogs: {settings().home / 'logs'}", highlight=False, soft_wrap=True)
+    if window:
+        console.print(f"GPU window: {window} (kb gpu-window status)", highlight=False, soft_wrap=True)
+    if settings().steps != "in_process":
+        console.print(f"steps that embed: {settings().steps} (KB_STEPS)", highlight=False)
     if standing.pages:
         console.print(f"Dagster: {standing.pages}")
+    if standing.reviews:
+        from kb_platform.local.review_service import reviewers_file
+
+        console.print(f"reviews: {standing.reviews}; who may sign in: {reviewers_file(settings().home)}", highlight=False, soft_wrap=True)
+    if standing.note:
+        console.print(f"[yellow]{escape(standing.note)}[/yellow]", highlight=False, soft_wrap=True)
+    for location in standing.code_locations:
+        if location.error:
+            console.print(f"[red]{location.name} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True)

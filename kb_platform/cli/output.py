@@ -1,20 +1,27 @@
 """What commands print: one JSON object with --json, tables and sentences otherwise, errors as one line on standard error."""
 
+import datetime as dt
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from kb_platform.knowledge.errors import KbError
+from kb_platform.knowledge.errors import ConfigError, KbError
 
-REGRESSION, INCONCLUSIVE = 3, 4
+WRONG_USAGE, REGRESSION, INCONCLUSIVE, LEFT = 2, 3, 4, 6
 EXIT_OF_VERDICT = {"pass": 0, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
+
+GAP = 2  # columns of the terminal between those of a table
+KEPT_WHOLE = 20  # characters: longer than any word of ours, and names of gates
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
 Name = Annotated[str, typer.Argument(help="The knowledge base.", metavar="NAME")]
@@ -29,16 +36,68 @@ def show_json(value: Mapping[str, Any]) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; values are turned into text."""
-    table = Table(*columns, header_style="bold")
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+    """Print a table; numbers stand on the right, times are in UTC to the minute, long texts are folded and never cut off.
+
+    Where a terminal is too narrow for the words of each column, every row is a block of named values instead.
+    """
+    found = [tuple(row) for row in rows]
+    words = [_longest_word(column, *(as_text(row[n]) for row in found)) for n, column in enumerate(columns)]
+    if found and sum(words) + GAP * (len(words) - 1) > console.width:
+        for row in found:
+            show_fields((column, as_text(value)) for column, value in zip(columns, row, strict=True) if value not in (None, ""))
+            console.print()
+        return
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    for n, column in enumerate(columns):
+        numeric = any(row[n] is not None for row in found) and all(isinstance(row[n], int | float | None) for row in found)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", min_width=words[n])
+    for row in found:
+        table.add_row(*(escape(as_text(value)) for value in row))
     console.print(table)
+
+
+def _longest_word(*texts: str) -> int:
+    """Return the length of the longest word that is kept whole: paths and the like may be folded."""
+    return max((len(word) for text in texts for word in text.split() if len(word) <= KEPT_WHOLE), default=1)
+
+
+def show_text(text: str, indent: int, *, bullet: str = "") -> None:
+    """Print a text that was not written by us, wrapped at words; lines after a bullet stand under its first word."""
+    margin = " " * indent
+    for line in text.splitlines():
+        console.print(fill(line, console.width, initial_indent=margin + bullet, subsequent_indent=margin + " " * len(bullet), break_on_hyphens=False),
+                      markup=False, highlight=False, soft_wrap=True)
+
+
+def show_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print named values, one below the other."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in fields:
+        table.add_row(name, escape(value))
+    console.print(table)
+
+
+def count_of(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun, such as 1 golden query, 2 golden queries."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def as_text(value: Any) -> str:
+    """Return a value for people: nothing for None, UTC to the minute for a time."""
+    if isinstance(value, dt.datetime):
+        return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
+    return "" if value is None else str(value)
+
+
+class WrongUsage(ConfigError):
+    """An option or argument cannot be meant: exit code 2, as for options that are not there."""
 
 
 @contextmanager
 def report_errors() -> Iterator[None]:
-    """Turn the platform's errors into one line and exit code 1; with --json the line is an object."""
+    """Turn the platform's errors into one line and exit code 1, or 2 for wrong usage; with --json the line is an object."""
     try:
         yield
     except KbError as error:
@@ -46,7 +105,24 @@ def report_errors() -> Iterator[None]:
             show_json({"error": str(error), "found": error.found, "where": error.where, "expected": error.expected, "action": error.action})
         else:
             errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        sys.exit(WRONG_USAGE if isinstance(error, WrongUsage) else 1)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Yield a file to write in place of `path`, which becomes it when the block ends: a reader never sees half of it.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"cannot be written ({error.strerror})", where=str(path), expected="a file in a folder that is there") from error
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,13 +3,16 @@
 import datetime as dt
 import time
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from kb_platform.cli.output import EXIT_OF_VERDICT, Json, Name, console, show_json, show_table, working
+from kb_platform.cli.output import EXIT_OF_VERDICT, LEFT, Json, Name, WrongUsage, console, errors, show_json, show_text
+from kb_platform.cli.progress_bars import progress_bars
 from kb_platform.cli.session import database_running, knowledge_base, settings, store
-from kb_platform.knowledge.errors import ConfigError
+from kb_platform.cli.worse_queries import show_worse, worse_queries
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
 if TYPE_CHECKING:
@@ -27,37 +30,45 @@ def register(app: typer.Typer) -> None:
 def refresh(name: Name, day: Day = None, source: OnlySource = None, as_json: Json = False) -> None:
     """Capture, chunk, embed, index, judge and promote what changed.
 
-    Exit codes: 0 promoted (or nothing changed), 3 the gate says regression, 4 it is inconclusive, 1 error.
+    Exit codes: 0 promoted (or nothing changed), 3 the gate says regression, 4 it is inconclusive, 6 texts wait for their vectors as the
+    GPU window is closed or the run's time is over, 1 error.
     """
     kb = knowledge_base(name)
-    with database_running(quiet=as_json):
-        report = refresh_once(kb, day, source, quiet=as_json)
-        show_json(report) if as_json else show_report(report)
+    try:
+        with database_running(quiet=as_json):
+            report = refresh_once(kb, day, source, quiet=as_json)
+            show_json(report) if as_json else show_report(report)
+    except KeyboardInterrupt:
+        errors.print("interrupted: what is done stays done, the next refresh continues there", soft_wrap=True)
+        raise
     raise typer.Exit(exit_code(report))
 
 
 def refresh_once(kb: KnowledgeBase, day: str | None, source: str | None, *, quiet: bool) -> dict[str, Any]:
     """Run a refresh and return its report: the object that --json prints."""
     from kb_platform.cli.runs import run_refresh
+    from kb_platform.components.knowledge_base.validate import check_embedding
 
     began = time.perf_counter()
-    sources = [source] if source else [s.name for s in kb.sources]
-    if source and source not in {s.name for s in kb.sources}:
-        raise ConfigError(f"no source {source!r}", where=kb.name, expected=f"one of {', '.join(s.name for s in kb.sources)}")
-    with working("loading", quiet=quiet) as tell:
-        runs = run_refresh(settings(), kb, _days(kb, day), sources, tell)
+    sources = [source] if source is not None else [s.name for s in kb.sources]
+    if source is not None and source not in {s.name for s in kb.sources}:
+        raise WrongUsage(f"no source {source!r}", where=kb.name, expected=f"one of {', '.join(s.name for s in kb.sources)}")
+    days = _days(kb, day)
+    check_embedding(kb)
+    with progress_bars("loading", quiet=quiet) as progress:
+        runs = run_refresh(settings(), kb, days, sources, progress)
     return make_report(kb, sources, runs, time.perf_counter() - began)
 
 
 def _days(kb: KnowledgeBase, day: str | None) -> list[str]:
     try:
-        ends = [dt.date.fromisoformat(part) for part in (day or kb.today().isoformat()).split("..")]
+        ends = [dt.date.fromisoformat(part) for part in (kb.today().isoformat() if day is None else day).split("..")]
     except ValueError as error:
-        raise ConfigError(f"--day {day}", expected="YYYY-MM-DD or YYYY-MM-DD..YYYY-MM-DD") from error
+        raise WrongUsage(f"--day {day!r}", expected="YYYY-MM-DD or YYYY-MM-DD..YYYY-MM-DD") from error
     first, last = ends[0], ends[-1]
     if len(ends) > 2 or not kb.start_date <= first <= last <= kb.today():
-        raise ConfigError(f"--day {day}", where=kb.name, expected=f"days from {kb.start_date} to {kb.today()}",
-                          action="change start_date in defs.yaml to go further back")
+        action = "change start_date in defs.yaml to go further back" if first < kb.start_date else ""
+        raise WrongUsage(f"--day {day}", where=kb.name, expected=f"days from {kb.start_date} to {kb.today()}, the earlier first", action=action)
     return [(first + dt.timedelta(n)).isoformat() for n in range((last - first).days + 1)]
 
 
@@ -77,15 +88,19 @@ class _Sums:
 def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]", seconds: float) -> dict[str, Any]:
     """Return release, verdict, counts and seconds of a refresh. Its keys are an interface: programs rely on them."""
     from kb_platform.storage.gates import gate_results
-    from kb_platform.storage.releases import candidate, live_release
+    from kb_platform.storage.releases import candidate, get_release, live_release
 
     database, sums = store(kb.name).database, _Sums(kb.name, sources, runs)
     live, waiting = live_release(database), candidate(database)
     release = waiting.release_id if waiting else live
+    judged = get_release(database, release) if release else None
     gates = gate_results(database, release) if release else []
-    verdict = _verdict(waiting.verdict if waiting else None, [g.verdict for g in gates])
-    refusing = [g.gate for g in gates if not g.passed]
+    required = [g for g in gates if judged and g.gate in judged.required_gates]
+    verdict = _verdict(judged.verdict if judged else None, [g.verdict for g in required])
+    refusing = [g.gate for g in required if not g.passed]
     failures = {step: message for run in runs.values() for step, message in run.failures.items()}
+    chunks = (judged.chunk_count or 0) if judged else 0
+    uncaptured = sums.of("ingest", "raw_documents", "failed")  # asked for again every time
     inserted, closed = sums.of("release", "vector_index", "rows_inserted"), sums.of("release", "vector_index", "rows_closed")
     return {
         "knowledge_base": kb.name,
@@ -95,14 +110,20 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
         "live_release": live,
         "documents": {
             kind: sums.of("release", "vector_index", f"documents_{kind}") for kind in ("new", "changed", "unchanged", "deleted")
-        } | {"failed": sums.of("release", "vector_index", "documents_failed") + sums.of("ingest", "raw_documents", "failed")},
-        "chunks": {"new": inserted, "deleted": closed, "total": _chunks(database, release)},
-        "vectors": {"computed": sums.of("embed", "embeddings", "vectors_computed"), "reused": sums.of("embed", "embeddings", "vectors_reused")},
+        } | {
+            "failed": sums.of("release", "vector_index", "documents_failed") + uncaptured,
+            "unreadable": sums.of("release", "vector_index", "documents_unreadable") + uncaptured,
+        },
+        "chunks": {"new": inserted, "unchanged": max(chunks - inserted, 0), "deleted": closed, "total": chunks},
+        "vectors": {kind: sums.of("embed", "embeddings", f"vectors_{kind}") for kind in ("computed", "reused", "left")},
+        "left_because": next((said for s in sources if (said := runs["embed"].metadata.get((kb.name, s, "embeddings"), {}).get("left_because"))), None),
         "rows": {"inserted": inserted, "closed": closed},
         "seconds": _seconds(runs, seconds),
-        "gates": {g.gate: {"verdict": g.verdict, "metric": g.metric, "reasons": _reasons(g.evidence)} for g in gates},
+        "gates": {g.gate: {"verdict": g.verdict, "metric": g.metric, "required": g in required, "reasons": list(g.reasons),
+                          **worse_queries(g.evidence)} for g in gates},
         "golden_gate": "golden_retrieval" in {g.gate for g in gates},
-        "failures": _failed_documents(kb.name, sources, runs),
+        "failures": _told(kb.name, sources, runs, "raw_documents", "failures") + _told(kb.name, sources, runs, "chunks", "failures"),
+        "skipped": _told(kb.name, sources, runs, "raw_documents", "skipped"),
         "errors": {step: message for step, message in failures.items() if not any(step.endswith(gate) for gate in refusing)},
         "runs": {step: run.run_id for step, run in runs.items()},
     }
@@ -112,12 +133,6 @@ def _verdict(stored: str | None, said: list[str]) -> str | None:
     if stored:
         return stored
     return next((v for v in ("regression", "inconclusive", "pass") if v in said), None)
-
-
-def _chunks(database: Any, release: int | None) -> int:
-    from kb_platform.storage.releases import get_release
-
-    return (get_release(database, release).chunk_count or 0) if release else 0
 
 
 def _seconds(runs: "dict[str, StepRun]", total: float) -> dict[str, float]:
@@ -132,45 +147,69 @@ ENDS = {"ingest": ("raw_documents", "chunks"), "embed": ("embeddings",), "index"
 
 
 def _is_gate(step_key: str) -> bool:
-    from kb_platform.release.judge import GATES
+    from kb_platform.release.gates import GATES
 
     return any(step_key.endswith(gate) for gate in GATES)
 
 
-def _reasons(evidence: dict[str, Any]) -> list[str]:
-    return [r if isinstance(r, str) else r["message"] for r in evidence.get("reasons", ())]
-
-
-def _failed_documents(name: str, sources: list[str], runs: "dict[str, StepRun]") -> list[dict[str, str]]:
+def _told(name: str, sources: list[str], runs: "dict[str, StepRun]", asset: str, field: str) -> list[dict[str, str]]:
+    """Return the rows of a table that an ingest step has in its metadata, each with its source."""
     found = []
     for source in sources:
-        for step, asset in (("ingest", "raw_documents"), ("ingest", "chunks")):
-            table = runs[step].metadata.get((name, source, asset), {}).get("failures")
-            records = getattr(table, "records", table) or ()
-            found += [{"source": source, **getattr(record, "data", {})} for record in records]
+        table = runs["ingest"].metadata.get((name, source, asset), {}).get(field)
+        records = getattr(table, "records", table) or ()
+        found += [{"source": source, **getattr(record, "data", {})} for record in records]
     return found
 
 
 def exit_code(report: dict[str, Any]) -> int:
-    """Return 1 if something broke, else what the verdict says."""
-    if report["errors"] or report["release"] is None:
+    """Return 1 if something broke, else what the verdict says, and that texts wait for their vectors."""
+    left = report["vectors"]["left"] > 0
+    if report["errors"] or report["release"] is None and not left:
         return 1
-    return 0 if report["promoted"] else EXIT_OF_VERDICT.get(report["verdict"] or "", 1)
+    judged = 0 if report["promoted"] else EXIT_OF_VERDICT.get(report["verdict"] or "", 1)
+    return LEFT if left and (report["promoted"] or report["release"] is None) else judged
 
 
 def show_report(report: dict[str, Any]) -> None:
     """Print a refresh for people."""
     documents, vectors, rows = report["documents"], report["vectors"], report["rows"]
-    show_table(("", "new", "changed", "unchanged", "deleted", "failed"), [("documents", *documents.values())])
-    console.print(f"vectors: {vectors['computed']} computed, {vectors['reused']} reused; rows: {rows['inserted']} inserted, "
-                  f"{rows['closed']} closed; {report['seconds']['total']:.1f} s")
+    earlier = documents["unreadable"] - documents["failed"]
+    console.print(f"documents  {', '.join(f'{count} {kind}' for kind, count in documents.items() if kind != 'unreadable')}")
+    if earlier > 0:
+        console.print(f"           {earlier} failed earlier, still unreadable: kb review list {report['knowledge_base']}", soft_wrap=True)
+    console.print(f"chunks     {rows['inserted']} written, {rows['closed']} closed, {report['chunks']['total']} in all")
+    console.print(f"vectors    {vectors['computed']} computed, {vectors['reused']} reused")
+    if vectors["left"]:
+        console.print(f"[yellow]left[/yellow]       {vectors['left']} texts wait for their vectors, and their deliveries with them: "
+                      f"{report['left_because']} (kb gpu-window status). The next refresh continues there", highlight=False, soft_wrap=True)
+    parts = ", ".join(f"{step} {seconds:.1f}" for step, seconds in report["seconds"].items() if step != "total")
+    console.print(f"seconds    {report['seconds']['total']:.1f} in all: {parts}")
     for failure in report["failures"]:
-        console.print(f"[yellow]not used:[/yellow] {failure.get('source_object')}: {failure.get('reason')}", soft_wrap=True)
-    for gate, said in report["gates"].items():
-        console.print(f"gate {gate}: {said['verdict']}" + (f" ({'; '.join(said['reasons'])})" if said["reasons"] else ""), soft_wrap=True)
-    if not report["golden_gate"]:
+        console.print(f"[yellow]not used[/yellow]   {escape(str(failure.get('source_object')))}: {escape(str(failure.get('reason')))}",
+                      highlight=False, soft_wrap=True)
+    for entry in report["skipped"]:
+        console.print(f"left alone {entry['count']}: {escape(entry['reason'])}, such as {escape(entry['example'])}", highlight=False, soft_wrap=True)
+    _show_gates(report["gates"])
+    if not report["golden_gate"] and report["release"]:
         console.print("no golden queries yet: promotion rests on the integrity gates alone")
     for step, message in report["errors"].items():
-        console.print(f"[red]{step}:[/red] {message}", soft_wrap=True)
-    state = "is live" if report["promoted"] else f"is not promoted; readers still see {report['live_release']}"
-    console.print(f"release {report['release']}: verdict {report['verdict']}, {state}")
+        console.print(f"[red]{escape(step)}:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+    readers = f"readers still see release {report['live_release']}" if report["live_release"] else "readers see nothing yet"
+    state = "is live" if report["promoted"] else f"is not promoted; {readers}"
+    console.print(f"release {report['release']}: verdict {report['verdict']}, {state}" if report["release"] else f"no release; {readers}")
+
+
+def _show_gates(gates: dict[str, Any]) -> None:
+    silent = [gate for gate, said in gates.items() if said["verdict"] == "pass" and not said["reasons"]]
+    if silent:
+        text = fill(f"gates      {', '.join(silent)}: pass", console.width, subsequent_indent=" " * 11, break_on_hyphens=False)
+        console.print(f"{text.removesuffix('pass')}[green]pass[/green]", highlight=False, soft_wrap=True)
+    for gate, said in ((gate, said) for gate, said in gates.items() if gate not in silent):
+        colour = "green" if said["verdict"] == "pass" else "red" if said["required"] else "yellow"
+        advisory = "" if said["required"] else " (advisory)"
+        console.print(f"gate       {gate}{advisory}: [{colour}]{said['verdict']}[/{colour}]", highlight=False)
+        for reason in said["reasons"]:
+            show_text(reason, 11, bullet="- ")
+        if said["verdict"] != "pass":
+            show_worse(said)

@@ -1,12 +1,19 @@
 """`kb releases`, `kb promote`, `kb rollback`, `kb discard`: the pointer and what it may point to."""
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kb_platform.cli.output import Json, Name, console, show_json, show_table
 from kb_platform.cli.session import database_running, knowledge_base, settings, store
 from kb_platform.knowledge.errors import StateError
+from kb_platform.knowledge.reviews import Effect
+
+if TYPE_CHECKING:
+    from kb_platform.release.promote import PromotionReport
+    from kb_platform.storage.releases import Release
+    from kb_platform.storage.review_outcomes import Outcome
 
 ReleaseOption = Annotated[int | None, typer.Option("--release", help="A release id; see `kb releases`.")]
 
@@ -19,23 +26,47 @@ def register(app: typer.Typer) -> None:
 
 def releases(name: Name, as_json: Json = False) -> None:
     """List the releases, newest first, and which one is live."""
+    from kb_platform.storage.guard_changes import guard_changes
     from kb_platform.storage.releases import list_releases, live_release
+    from kb_platform.storage.review_outcomes import acceptances, outcomes_with
 
     kb = knowledge_base(name)
     with database_running():
         database = store(kb.name).database
-        live, found = live_release(database), list_releases(database)
-    rows = [{"release": r.release_id, "live": r.release_id == live, "status": r.status, "verdict": r.verdict, "documents": r.document_count,
+        live, found, changes = live_release(database), list_releases(database), guard_changes(database)
+        accepted, blocked = acceptances(database), outcomes_with(database, Effect.BLOCKED)
+    rows = [{"release": r.release_id, "live": r.release_id == live, "status": r.status, "space": r.space_id, "verdict": r.verdict, "documents": r.document_count,
              "chunks": r.chunk_count, "digest": r.content_digest.hex() if r.content_digest else None, "required_gates": r.required_gates,
-             "created_at": r.created_at, "promoted_at": r.promoted_at, "run": r.run_id} for r in found]
+             "created_at": r.created_at, "promoted_at": r.promoted_at, "run": r.run_id,
+             "accepted": [asdict(a) for a in accepted if a.release == r.release_id]} for r in found]
     if as_json:
-        show_json({"knowledge_base": name, "live": live, "releases": rows})
+        show_json({"knowledge_base": name, "live": live, "releases": rows, "guard_changes": [asdict(change) for change in changes]})
         return
-    show_table(("release", "live", "status", "verdict", "documents", "chunks", "digest", "promoted"),
-               ((r["release"], "*" if r["live"] else "", r["status"], r["verdict"], r["documents"], r["chunks"],
-                 (r["digest"] or "")[:12], r["promoted_at"]) for r in rows))
-    if found and "golden_retrieval" not in found[0].required_gates:
+    if not found:
+        console.print(f"no releases yet: kb refresh {name}")
+        return
+    show_table(("release", "status", "verdict", "documents", "chunks", "digest", "promoted, UTC"),
+               ((r["release"], "live" if r["live"] else r["status"], r["verdict"], r["documents"], r["chunks"],
+                 (r["digest"] or "")[:8], r["promoted_at"]) for r in rows))
+    if "golden_retrieval" not in found[0].required_gates:
         console.print("no golden queries yet: promotion rests on the integrity gates alone")
+    for a in accepted:
+        asked = f", asked for by {a.asked_by}" if a.asked_by else ""
+        console.print(f"release {a.release}: {a.gate} ({a.verdict}) accepted by {a.reviewer}{asked}{f': {a.reason}' if a.reason else ''} [{a.review_id}]",
+                      markup=False, highlight=False, soft_wrap=True)
+    _show_blocked(name, found[0], blocked)
+    if changes:
+        console.print(f"[red]the database's guards were changed by hand[/red]: {len(changes)} times, last {changes[-1].at:%Y-%m-%d %H:%M} by "
+                      f"{changes[-1].by_user} ({changes[-1].command} {changes[-1].object}); see the table guard_change", soft_wrap=True)
+
+
+def _show_blocked(name: str, newest: "Release", blocked: "list[Outcome]") -> None:
+    """Print what reviewers said against the candidate, and how to be rid of it: nothing is discarded by a review."""
+    said = [o for o in blocked if o.release == newest.release_id and newest.status == "sealed"]
+    for o in said:
+        console.print(f"release {o.release}: {o.status.replace('_', ' ')} by {o.reviewer}: {o.reason}", markup=False, highlight=False, soft_wrap=True)
+    if said:
+        console.print(f"fix forward with the next refresh, or: kb discard {name}", markup=False, highlight=False, soft_wrap=True)
 
 
 def promote(name: Name, release: ReleaseOption = None, as_json: Json = False) -> None:
@@ -65,18 +96,29 @@ def rollback(name: Name, release: ReleaseOption = None, as_json: Json = False) -
         _move(kb.name, target, as_json)
 
 
-def _move(name: str, release: int, as_json: bool) -> None:
-    from kb_platform.storage.releases import live_release
-    from kb_platform.storage.releases import promote as move_pointer
+def point_to(name: str, release: int) -> "PromotionReport":
+    """Move the pointer, and let Dagster's pages know.
 
-    database = store(name).database
-    before = live_release(database)
-    move_pointer(database, release)
-    record_event(name, "promoted_release", {"release": release, "previous": before or 0})
+    Raises:
+        GateRefusal: the database refuses it; the message says why.
+    """
+    from kb_platform.components.knowledge_base.metadata import metadata_of
+    from kb_platform.components.knowledge_base.report_metadata import release_history
+    from kb_platform.release.promote import move_pointer
+
+    opened = store(name)
+    moved = move_pointer(opened, release)
+    if moved.moved:
+        record_event(name, "promoted_release", metadata_of(moved) | release_history(opened.database))
+    return moved
+
+
+def _move(name: str, release: int, as_json: bool) -> None:
+    moved = point_to(name, release)
     if as_json:
-        show_json({"knowledge_base": name, "release": release, "previous": before})
+        show_json({"knowledge_base": name, "release": release, "previous": moved.previous})
     else:
-        console.print(f"release {release} is live (before: {before})")
+        console.print(f"release {release} is live" + (f" (before: {moved.previous or 'none'})" if moved.moved else " already"))
 
 
 def discard(name: Name, release: ReleaseOption = None, as_json: Json = False) -> None:

@@ -1,23 +1,31 @@
 """Runs the jobs of a refresh in this process, against the home's Dagster instance: every run is in the UI."""
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
 
+from kb_platform.cli.output import errors
 from kb_platform.components.knowledge_base.automation import ORDER
 from kb_platform.knowledge.errors import ConfigError, TransientError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-from kb_platform.local.dagster_home import open_instance
+from kb_platform.knowledge.progress import Progress
+from kb_platform.local.dagster_home import LOCATION, open_instance
+from kb_platform.local.orphans import fail_abandoned_runs, process_tags
+from kb_platform.resources import heard_by
 from kb_platform.settings import Settings
 
-Tell = Callable[[str], None]
 SPEAKING = {"ingest": "reading the sources", "embed": "computing vectors", "release": "writing, sealing and judging"}
 
 # Everything is in the run's own log, which the pages show; on a terminal it would bury the report.
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+# By this tag the pages list a run under its job. The origin that the webserver's own launches carry is left out on purpose: with
+# it the sensors would start, and the daemon would retry, what the command does itself.
+LISTED = {".dagster/repository": f"__repository__@{LOCATION}"}
 
 
 @dataclass
@@ -31,13 +39,16 @@ class StepRun:
     failures: dict[str, str] = field(default_factory=dict)
 
 
-def run_refresh(settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], tell: Tell) -> dict[str, StepRun]:
+def run_refresh(
+    settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], progress: Progress
+) -> dict[str, StepRun]:
     """Run ingest, embed and release for a day or a range of days. A failed source stops neither the others nor the release."""
     definitions = _definitions(kb)
     done: dict[str, StepRun] = {}
-    with _lost_database_is_transient(), open_instance(settings) as instance:
+    with _lost_database_is_transient(), open_instance(settings) as instance, heard_by(progress):
+        fail_abandoned_runs(instance)
         for step in ORDER:
-            tell(SPEAKING[step])
+            progress(SPEAKING[step], 0, None)
             job = definitions.resolve_job_def(f"{kb.name}_{step}")
             done[step] = _run(job, instance, kb, step, days, sources)
     return done
@@ -48,7 +59,8 @@ def run_assets(settings: Settings, kb: KnowledgeBase, assets: Sequence[str]) -> 
     keys = [dg.AssetKey([kb.name, asset]) for asset in assets]
     with _lost_database_is_transient(), open_instance(settings) as instance:
         job = _definitions(kb).resolve_implicit_global_asset_job_def()
-        return _collect(instance, job.execute_in_process(instance=instance, raise_on_error=False, run_config=QUIET, asset_selection=keys))
+        return _collect(instance, job.execute_in_process(
+            instance=instance, tags=process_tags() | LISTED, raise_on_error=False, run_config=QUIET, asset_selection=keys))
 
 
 @contextmanager
@@ -57,6 +69,8 @@ def _lost_database_is_transient() -> Iterator[None]:
     from dagster_postgres.utils import DagsterPostgresException
     from sqlalchemy.exc import OperationalError
 
+    retries = _Retries()
+    logging.getLogger().addFilter(retries)
     try:
         yield
     except (DagsterPostgresException, OperationalError) as error:
@@ -64,6 +78,24 @@ def _lost_database_is_transient() -> Iterator[None]:
             f"the database went away during the run ({type(error).__name__})", where="Dagster's storage",
             action="run the command again: what is done stays done, nothing is half-written",
         ) from error
+    finally:
+        logging.getLogger().removeFilter(retries)
+
+
+class _Retries(logging.Filter):
+    """Says once that Dagster waits for its storage; it logs each of its many attempts with all that the driver knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith("Retrying failed database"):
+            return True
+        if not self._told:
+            errors.print("the database does not answer: trying again for a while", soft_wrap=True)
+        self._told = True
+        return False
 
 
 def _definitions(kb: KnowledgeBase) -> dg.Definitions:
@@ -82,7 +114,9 @@ def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, kb: KnowledgeBase,
     if step == "release":
         chosen += [dg.AssetKey([kb.name, "release_candidate"]), dg.AssetKey([kb.name, "promoted_release"])]
     one_day = len(days) == 1
-    tags = {} if one_day else {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
+    tags = process_tags() | LISTED
+    if not one_day:
+        tags |= {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
     try:
         result = job.execute_in_process(
             instance=instance, partition_key=days[0] if one_day else None, tags=tags, raise_on_error=False, run_config=QUIET, asset_selection=chosen)
@@ -97,14 +131,25 @@ def _collect(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) ->
     for stats in instance.get_run_step_stats(result.run_id):
         if stats.start_time and stats.end_time:
             run.seconds[stats.step_key] = stats.end_time - stats.start_time
+    said: dict[str, str] = {}
     for event in result.all_events:
         key = event.step_key or ""
+        if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            said[key] = event.asset_check_evaluation_data.description or ""
         if event.is_step_failure:
-            run.failures[key] = _message(event)
+            if _is_interrupt(event):
+                raise KeyboardInterrupt
+            run.failures[key] = said.get(key) or _message(event)  # of a blocking check Dagster itself says only that it failed
         if event.is_step_materialization:
             materialization = event.step_materialization_data.materialization
             run.metadata[tuple(materialization.asset_key.path)] = {k: getattr(v, "value", v) for k, v in materialization.metadata.items()}
     return run
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    """Tell whether Ctrl-C ended the step: the job notes it as any other failure, and the next one would start."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _message(event: dg.DagsterEvent) -> str:
@@ -115,4 +160,11 @@ def _message(event: dg.DagsterEvent) -> str:
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip().splitlines()[-1] if error else "failed"
+    return _sentence(error.message) if error else "failed"
+
+
+def _sentence(message: str) -> str:
+    """Return an error's first line: a database adds where in its functions it was, and our own errors need no class in front."""
+    line = next(iter(message.strip().splitlines()), "failed")
+    kind, _, said = line.partition(": ")
+    return said if kind.startswith("kb_platform.") else line

@@ -1,10 +1,13 @@
 """What commands share: the settings, a running database, a knowledge base's YAML, its stores."""
 
 import fcntl
+import getpass
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
@@ -19,8 +22,30 @@ _chosen: list[Settings] = []
 
 
 def settings() -> Settings:
-    """Return the settings of this process, or those that `use` put in their place."""
-    return _chosen[-1] if _chosen else Settings()
+    """Return the settings of this process, or those that `use` put in their place.
+
+    Raises:
+        ConfigError: a variable says what cannot be meant.
+    """
+    if _chosen:
+        return _chosen[-1]
+    try:
+        return Settings()
+    except ValidationError as error:
+        said = [": ".join([*(f"KB_{name}".upper() for name in e["loc"]), e["msg"].removeprefix("Value error, ")]) for e in error.errors()]
+        raise ConfigError("; ".join(said), where="environment", action="see docs/variables.md") from None
+
+
+def account(option: str) -> str:
+    """Return the name of the account that runs the command; in a container it may have none.
+
+    Raises:
+        ConfigError: it has none, and `option` has to say who it is.
+    """
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError) as error:
+        raise ConfigError("the account that runs this has no name", expected="a person's name on the record", action=f"add {option} NAME") from error
 
 
 @contextmanager
@@ -102,11 +127,23 @@ def knowledge_base(name: str) -> KnowledgeBase:
     path = settings().defs / name / "defs.yaml"
     if not path.is_file():
         known = sorted(p.parent.name for p in settings().defs.glob("*/defs.yaml"))
-        raise ConfigError(f"no knowledge base {name!r}", where=str(settings().defs), expected=f"one of {', '.join(known) or 'none'}",
+        raise ConfigError(f"no knowledge base {name!r}", where=str(settings().defs), expected=f"one of {', '.join(known)}" if known else "",
                           action=f"create it with `kb new {name} --from PATH`, or set KB_DEFS")
     from kb_platform.components.knowledge_base.validate import read_knowledge_base
 
-    return read_knowledge_base(path)
+    kb = read_knowledge_base(path)
+    if kb.name != name:  # a copied folder would write into the original's schema
+        raise ConfigError(f"name: {kb.name!r}", where=str(path), expected=f"{name!r}, as its folder is called", action="rename one of them")
+    return kb
+
+
+def known_knowledge_bases() -> list[KnowledgeBase]:
+    """Return all knowledge bases whose YAML can be read; `kb validate` names the others."""
+    found = []
+    for path in sorted(settings().defs.glob("*/defs.yaml")):
+        with suppress(ConfigError):
+            found.append(knowledge_base(path.parent.name))
+    return found
 
 
 def store(name: str) -> "Store":

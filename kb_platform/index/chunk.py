@@ -22,8 +22,8 @@ from kb_platform.index.outline import Outline, Rank, read_outline
 from kb_platform.index.tokens import LARGEST_UNIT, ModelTokenizer, Words
 from kb_platform.knowledge.documents import Chunk, Document
 from kb_platform.knowledge.errors import ConfigError
+from kb_platform.knowledge.versions import CHUNKER_VERSION
 
-CHUNKER_VERSION = "outline-1"  # raise it with every change that moves a cut or alters a context
 _CLAUSE_ENDS = ",;:、，；"
 _HASHED = 48  # characters behind a boundary that decide its place in the order
 
@@ -71,7 +71,8 @@ def chunk_document(
     outline = read_outline(text)
     cuts = _cut(text, words, outline, params)
     spans = [_stripped(text, start, end) for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True)]
-    room = params.max_tokens - params.content_tokens - tokenizer.special_tokens
+    lines = 2 * tokenizer.count("\n")  # ends of the context's two: nothing to WordPiece, a token each to others
+    room = params.max_tokens - params.content_tokens - tokenizer.special_tokens - lines
     declared = declared_values(document, context_fields)
     contexts: dict[tuple[str, ...], str] = {}
     chunks = []

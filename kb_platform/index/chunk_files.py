@@ -21,5 +21,6 @@ SCHEMA = pa.schema([
 
 
 def chunk_file(capture: Capture, pipeline: str) -> str:
-    """Return the file's name: a capture under another pipeline is another file."""
-    return f"chunks/{capture.source}/{capture.day}/{capture.seq:06d}-{capture.digest.hex()[:12]}-{pipeline}.parquet"
+    """Return the file's name: another file under another pipeline, and where newer captures spare it some documents."""
+    spared = f"-{capture.newer}" if capture.newer else ""
+    return f"chunks/{capture.source}/{capture.day}/{capture.seq:06d}-{capture.digest.hex()[:12]}-{pipeline}{spared}.parquet"

@@ -5,26 +5,33 @@ Why OpenVINO and not sentence-transformers: 4 times the throughput where the pro
 What the throughput rests on: batches of texts of like length, small enough to stay in the cache, one stream per core.
 """
 
-import hashlib
-import json
-import logging
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from kb_platform.index.bundled_model import BUNDLED_DIGESTS, bundled_folder, bundled_space, model_digest
+from kb_platform.index.bundled_model import bundled_folder, bundled_space
 from kb_platform.index.cores import usable_cores
+from kb_platform.index.model_folder import check_files
+from kb_platform.index.model_inputs import ModelInputs
 from kb_platform.index.tokens import ModelTokenizer
-from kb_platform.knowledge.errors import ConfigError, PermanentError
+from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.spaces import EmbeddingSpace
 
 Precision = Literal["auto", "bf16", "f32"]
 BATCH = 8  # texts; 4 to 8 is best, 32 costs a tenth and twice the memory
 
-log = logging.getLogger(__name__)
+
+def never() -> bool:
+    """Return that nobody has given up."""
+    return False
+
+
+LoadEmbedder = Callable[[EmbeddingSpace], "Embedder"]
 
 
 class Embedder(Protocol):
@@ -35,16 +42,46 @@ class Embedder(Protocol):
         """Return what the vectors mean."""
         ...
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Return float32 [len(texts), dimension], rows of length 1, in the order of the texts. Too long a text raises."""
+    def embed(self, texts: Sequence[str], given_up: Callable[[], bool] = never) -> np.ndarray:
+        """Return float32 [len(texts), dimension], in the order of the texts, of length 1 if the space says so. Too long a text raises.
+
+        Once `given_up()` is true nobody wants the vectors any more: it ends soon, with CancelledError.
+        """
         ...
 
     def embed_query(self, text: str) -> np.ndarray:
-        """Return float32 [dimension] of length 1. A question longer than the model reads is cut at its limit."""
+        """Return float32 [dimension], of length 1 if the space says so. A question longer than the model reads is cut at its limit."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """Return float32 [len(texts), dimension]: each row as `embed_query` gives it, many at once."""
         ...
 
 
-class OpenVinoEmbedder:
+class ModelEmbedder(ABC):
+    """What embedders share, whatever computes: too long a passage is refused, a question is cut (model_inputs.py)."""
+
+    def __init__(self, space: EmbeddingSpace, inputs: ModelInputs) -> None:
+        self.space, self.inputs = space, inputs
+
+    def embed(self, texts: Sequence[str], given_up: Callable[[], bool] = never) -> np.ndarray:
+        """Return one vector per text; PermanentError if a text has more tokens than the model reads."""
+        return self._vectors(self.inputs.passages(texts), given_up)
+
+    def embed_query(self, text: str) -> np.ndarray:
+        """Return the vector of a question. What lies beyond the model's limit is not read, and the log says so."""
+        return self.embed_queries([text])[0]
+
+    def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
+        """Return one vector per question; each is cut at the model's limit, and the log says so."""
+        return self._vectors(self.inputs.questions(texts), never)
+
+    @abstractmethod
+    def _vectors(self, inputs: list[str], given_up: Callable[[], bool]) -> np.ndarray:
+        """Return float32 [len(inputs), dimension] of texts that have their prefixes."""
+
+
+class OpenVinoEmbedder(ModelEmbedder):
     """A BERT sentence encoder from a folder in the sentence-transformers layout (config.json, model.safetensors, tokenizer.json).
 
     `precision` auto takes bf16 where the processor computes it natively, f32 elsewhere. It is set explicitly, because OpenVINO
@@ -58,86 +95,44 @@ class OpenVinoEmbedder:
 
         from kb_platform.index.bert import build_encoder
 
-        _check_files(folder, space)
-        self.space = space
-        self.tokenizer = ModelTokenizer(folder)
+        check_files(folder, space)
+        super().__init__(space, ModelInputs(space, ModelTokenizer(folder)))
         core, streams = ov.Core(), cores or usable_cores()
         self.precision = _precision(precision, core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
         options = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         options |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         self._queue = ov.AsyncInferQueue(core.compile_model(build_encoder(folder), "CPU", options), 2 * streams)
-        self._queue.set_callback(_POOLINGS[space.pooling])
+        self._queue.set_callback(self._pool)
         self._lock = Lock()
 
-    def embed(self, texts: Sequence[str]) -> np.ndarray:
-        """Return one vector per text; PermanentError if a text has more tokens than the model reads."""
-        tokens = self.tokenizer.ids([self.space.passage_prefix + text for text in texts])
-        longest = max(range(len(tokens)), key=lambda i: len(tokens[i]), default=0)
-        if tokens and len(tokens[longest]) > self.space.max_tokens:
-            raise PermanentError(
-                f"{len(tokens[longest])} tokens in text {longest}", where=self.space.model,
-                expected=f"at most {self.space.max_tokens}, special tokens included", action="split the text: see chunk_document",
-            )  # fmt: skip
-        return self._infer(tokens)
+    def _pool(self, request: Any, job: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        """Pool in float32; keep the leading dimensions, which models trained for it may be cut to (Kusupati et al., 2022)."""
+        rows, mask, out = job
+        pooled = _POOLINGS[self.space.pooling](request.get_output_tensor(0).data, mask)[:, : self.space.dimension]
+        out[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True) if self.space.normalize else pooled
 
-    def embed_query(self, text: str) -> np.ndarray:
-        """Return the vector of a question. What lies beyond the model's limit is not read, and the log says so."""
-        text = self.space.query_prefix + text
-        room = self.space.max_tokens - self.tokenizer.special_tokens
-        if (size := self.tokenizer.count(text)) > room:
-            log.warning("a question of %d tokens was cut at %d, the model's limit", size, room)
-            text = self.tokenizer.truncate(text, room)
-        return self._infer(self.tokenizer.ids([text]))[0]
-
-    def _infer(self, tokens: list[list[int]]) -> np.ndarray:
+    def _vectors(self, inputs: list[str], given_up: Callable[[], bool]) -> np.ndarray:
+        tokens = self.inputs.ids(inputs)
         out = np.empty((len(tokens), self.space.dimension), np.float32)
         size = np.array([len(ids) for ids in tokens], int)
         order = np.argsort(-size, kind="stable")
         with self._lock:
             for rows in (order[i : i + BATCH] for i in range(0, len(order), BATCH)):
+                if given_up():
+                    break
                 ids, mask = np.zeros((2, len(rows), size[rows[0]]), np.int32)
                 for row, i in enumerate(rows):
                     ids[row, : size[i]], mask[row, : size[i]] = tokens[i], 1
                 self._queue.start_async({"input_ids": ids, "attention_mask": mask}, (rows, mask, out))
             self._queue.wait_all()
+        if given_up():
+            raise CancelledError
         return out
 
 
 def load_bundled_embedder(precision: Precision = "auto") -> OpenVinoEmbedder:
     """Load the model that comes with the platform: under a second."""
     return OpenVinoEmbedder(bundled_folder(), bundled_space(), precision)
-
-
-def space_of_folder(
-    folder: Path, name: str, chunker: str, *, max_tokens: int, query_prefix: str = "", passage_prefix: str = ""
-) -> EmbeddingSpace:
-    """Describe another model folder of the same architecture (bge, e5, MiniLM); reads the whole of its weights once."""
-    return EmbeddingSpace(
-        model=name, model_sha256=model_digest(_digests(folder)), dimension=_read_json(folder / "config.json")["hidden_size"],
-        max_tokens=max_tokens, pooling=_pooling(folder), query_prefix=query_prefix, passage_prefix=passage_prefix, chunker=chunker,
-    )  # fmt: skip
-
-
-def _check_files(folder: Path, space: EmbeddingSpace) -> None:
-    found = _digests(folder)
-    if model_digest(found) != space.model_sha256:
-        raise ConfigError(
-            "other bytes than those of the embedding space: " + ", ".join(f"{name} {digest[:12]}" for name, digest in found.items()),
-            where=str(folder), expected=f"the files of {space.model} (digest {space.model_sha256[:12]})",
-            action="reinstall the model, or open a new embedding space for it",
-        )  # fmt: skip
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    try:
-        return {name: _sha256(folder / name) for name in BUNDLED_DIGESTS}
-    except OSError as error:
-        raise ConfigError(str(error), where=str(folder), expected="a folder with " + ", ".join(BUNDLED_DIGESTS)) from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _precision(wanted: Precision, capabilities: Sequence[str]) -> str:
@@ -147,36 +142,20 @@ def _precision(wanted: Precision, capabilities: Sequence[str]) -> str:
     return ("bf16" if native else "f32") if wanted == "auto" else wanted
 
 
-def _pooling(folder: Path) -> str:
-    modes = _read_json(folder / "1_Pooling" / "config.json")
-    chosen = [mode for mode in _POOLINGS if modes.get({"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token"}[mode])]
-    if len(chosen) != 1:
-        raise ConfigError(f"pooling {modes}", where=str(folder / "1_Pooling"), expected=f"one of {', '.join(_POOLINGS)}")
-    return chosen[0]
+def _mean(hidden: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Average over real tokens."""
+    weights = mask.astype(np.float32)
+    return np.einsum("bsh,bs->bh", hidden.astype(np.float32, copy=False), weights) / weights.sum(axis=1, keepdims=True)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(str(error), where=str(path), expected="a JSON file of the model folder") from error
-
-
-def _pool_mean(request: Any, job: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    """Average over real tokens in float32. The division by the count is left out: the length is set to 1 anyway."""
-    rows, mask, out = job
-    hidden = request.get_output_tensor(0).data.astype(np.float32, copy=False)
-    out[rows] = _unit(np.einsum("bsh,bs->bh", hidden, mask.astype(np.float32)))
-
-
-def _pool_cls(request: Any, job: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def _cls(hidden: np.ndarray, _mask: np.ndarray) -> np.ndarray:
     """Take the first token's vector."""
-    rows, _, out = job
-    out[rows] = _unit(request.get_output_tensor(0).data[:, 0].astype(np.float32))
+    return hidden[:, 0].astype(np.float32)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def _last(hidden: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Take the last real token's vector."""
+    return hidden[np.arange(len(hidden)), mask.sum(axis=1) - 1].astype(np.float32)
 
 
-_POOLINGS = {"mean": _pool_mean, "cls": _pool_cls}
+_POOLINGS = {"mean": _mean, "cls": _cls, "lasttoken": _last}

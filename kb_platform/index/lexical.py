@@ -24,11 +24,11 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 
-import snowballstemmer
+from Stemmer import Stemmer
 
 from kb_platform.knowledge.documents import Chunk, Document
+from kb_platform.knowledge.versions import TOKENIZER_VERSION
 
-TOKENIZER_VERSION = "tokens-1"  # raise it with every change that turns a text into other terms
 TERM_SPACE = 1_000_000_000
 STOP_WORDS = frozenset((
     "a", "about", "am", "an", "and", "are", "arent", "as", "at", "be", "been", "but", "by", "can", "cant", "could", "did",
@@ -44,9 +44,8 @@ _FOLD = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc", "'") | dict.fromkeys("
 _SURFACE = re.compile(r"[^\W_]+(?:[-/.'][^\W_]+)*")
 _SEPARATOR = re.compile(r"[-/.]")
 _CODE = re.compile(r"([a-z]{1,5})([0-9]{1,6}[a-z]?)")
-_CAPITALS = "|".join(sorted(word.upper() for word in STOP_WORDS if len(word) > 1))
-_ACRONYM = re.compile(rf"\b(?:{_CAPITALS})\b|(?<=[a-z] )A\b")
-_stemmer = snowballstemmer.stemmer("english")
+_ACRONYM = re.compile(r"\b[A-Z]{2,}\b|(?<=[a-z] )A\b")  # those that are no stop words otherwise are words already
+_stemmer = Stemmer("english", 0)  # no cache of its own: _stems keeps the results
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def tokenize(text: str) -> list[str]:
     for surface in _SURFACE.findall(folded):
         tokens += _stems(surface)
     if not text.isupper():
-        tokens += [word.lower() for word in _ACRONYM.findall(text)]
+        tokens += [word for word in map(str.lower, _ACRONYM.findall(text)) if word in STOP_WORDS]
     return tokens
 
 

@@ -1,14 +1,24 @@
-"""Retrieval: a question becomes a vector and weighed terms, one statement searches both and combines them."""
+"""Retrieval: a question becomes a vector and weighed terms, one statement searches both and combines them.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+The vector is made by the model of the space that the searched release is in, which need not be the one that the YAML names now.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from kb_platform.index.embed import Embedder
+import numpy as np
+
+from kb_platform.index.embed import Embedder, LoadEmbedder
 from kb_platform.index.fusion import FusionParameters, lookup_terms
 from kb_platform.index.lexical import question_terms, weigh_question
+from kb_platform.index.overlap import in_order
 from kb_platform.storage.database import Database, Role
-from kb_platform.storage.search import Hit, Question, search, term_statistics
+from kb_platform.storage.search import Hit, Question, search, search_many, term_statistics
+from kb_platform.storage.vectors import space_of_release
+
+BATCH = 128  # questions of one transaction; their hits, with texts, are what memory holds at a time
+CONNECTIONS = 2  # a role's pool has as many
 
 
 @dataclass(frozen=True)
@@ -16,14 +26,41 @@ class Retriever:
     """Searches one knowledge base. `role` is the database's: a reader sees what was promoted, the gate also the candidate."""
 
     database: Database
-    embedder: Embedder
+    load_embedder: LoadEmbedder
     parameters: FusionParameters
     role: Role = "reader"
+    _embedders: dict[int, Embedder] = field(default_factory=dict, compare=False, repr=False)
+
+    def embedder(self, release: int) -> Embedder:
+        """Return the embedder of a release's space, which never changes.
+
+        Raises:
+            ConfigError: the model's files are gone, or are others: no other model is taken in its place.
+        """
+        if release not in self._embedders:
+            self._embedders[release] = self.load_embedder(space_of_release(self.database, release, self.role))
+        return self._embedders[release]
 
     def search(self, text: str, release: int, *, k: int = 10, where: Mapping[str, Any] | None = None) -> list[Hit]:
         """Return the k best chunks of a release. Both legs read the same release, whatever happens to the pointer meanwhile."""
         question = self._question(text, release)
         return search(self.database, release, question, k=k, depth=self.parameters.depth, where=where, role=self.role)
+
+    def search_many(self, texts: Sequence[str], vectors: np.ndarray, release: int, *, k: int = 10) -> Iterator[list[Hit]]:
+        """Yield the k best chunks for each question, in their order; `vectors` are those of the release's embedder.
+
+        The database searches some batches while this process prepares the next and its caller looks at the last.
+        """
+        self.embedder(release)  # once, and not by two threads at a time
+        parts = (slice(start, start + BATCH) for start in range(0, len(texts), BATCH))
+        batches = (([question_terms(text) for text in texts[part]], vectors[part]) for part in parts)
+
+        def found(batch: tuple[list[dict[int, int]], np.ndarray]) -> list[list[Hit]]:
+            questions = self._questions(*batch, release)
+            return search_many(self.database, release, questions, k=k, depth=self.parameters.depth, role=self.role)
+
+        for hits in in_order(found, batches, threads=CONNECTIONS, ahead=CONNECTIONS + 1):
+            yield from hits
 
     def documents(self, text: str, release: int, *, k: int = 100) -> dict[str, float]:
         """Return documents by their best chunk's score: for query sets that judge documents."""
@@ -33,8 +70,15 @@ class Retriever:
         return dict(list(found.items())[:k])
 
     def _question(self, text: str, release: int) -> Question:
-        terms = question_terms(text)
-        df, chunks = term_statistics(self.database, release, list(terms), self.role)
+        return self._questions([question_terms(text)], self.embedder(release).embed_queries([text]), release)[0]
+
+    def _questions(self, asked: Sequence[Mapping[int, int]], vectors: np.ndarray, release: int) -> list[Question]:
+        """Return questions ready for the database, from their terms: those are not for threads, for the stemmer keeps its word in itself."""
+        space = self.embedder(release).space.space_id
+        df, chunks = term_statistics(self.database, release, sorted({term for terms in asked for term in terms}), self.role)
+        return [self._weighed(space, vector, terms, df, chunks) for vector, terms in zip(vectors, asked, strict=True)]
+
+    def _weighed(self, space: str, vector: np.ndarray, terms: Mapping[int, int], df: Mapping[int, int], chunks: int) -> Question:
         weighed = weigh_question(terms, df, chunks)
-        vector, lookup = self.embedder.embed_query(text), lookup_terms(df, self.parameters)
-        return Question(vector, weighed.weights, lookup, self.parameters.dense_weight)
+        own = {term: df[term] for term in terms if term in df}
+        return Question(space, vector, weighed.weights, lookup_terms(own, self.parameters), self.parameters.dense_weight)

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kb_platform.ingest.raw_files import SCHEMA, deletion_row, raw_file, to_row
-from kb_platform.ingest.sources import Failed, Mark, Unchanged, Upsert, find_deleted, open_source
+from kb_platform.ingest.sources import Failed, Mark, Skipped, Unchanged, Upsert, find_deleted, open_source
 from kb_platform.knowledge.documents import DocumentFailure
 from kb_platform.knowledge.knowledge_base import Source
+from kb_platform.knowledge.progress import Progress, silent
 from kb_platform.storage.captures import KnownDocument, known_documents, last_captured_day, record_capture
 from kb_platform.storage.stores import Store
 
@@ -30,6 +31,7 @@ class CaptureReport:
     failed: int
     closed: bool = False
     failures: tuple[DocumentFailure, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     file: str | None = None
 
 
@@ -40,12 +42,15 @@ class _Scan:
     upserted: list[KnownDocument] = field(default_factory=list)
     restamped: list[KnownDocument] = field(default_factory=list)
     failures: list[DocumentFailure] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     deleted: list[str] = field(default_factory=list)
     digest: Any = field(default_factory=hashlib.sha256)
 
 
-def capture_source(store: Store, source: Source, days: Sequence[dt.date], run_id: str) -> CaptureReport:
+def capture_source(
+    store: Store, source: Source, days: Sequence[dt.date], run_id: str, progress: Progress = silent
+) -> CaptureReport:
     """Capture what changed at the source since it was last asked, as part of the newest of `days`.
 
     Raises:
@@ -56,7 +61,7 @@ def capture_source(store: Store, source: Source, days: Sequence[dt.date], run_id
         return CaptureReport(rows=0, upserts=0, deletes=0, unchanged=0, failed=0, closed=True)
     known = known_documents(store.database, source.name)
     scan, file = _Scan(), raw_file(source.name, day, run_id)
-    rows = store.objects.write(file, SCHEMA, _delivered(source, known, scan))
+    rows = store.objects.write(file, SCHEMA, _delivered(source, known, scan, progress))
     if not rows:
         store.objects.remove(file)
     capture = record_capture(
@@ -66,14 +71,17 @@ def capture_source(store: Store, source: Source, days: Sequence[dt.date], run_id
     return CaptureReport(
         rows=rows, upserts=len(scan.upserted), deletes=len(scan.deleted), unchanged=len(known) - len(scan.deleted)
         - sum(d.doc_id in known for d in scan.upserted), failed=len(scan.failures), failures=tuple(scan.failures),
-        file=store.objects.url(capture.file) if capture else None,
+        skipped=tuple(scan.skipped), file=store.objects.url(capture.file) if capture else None,
     )
 
 
-def _delivered(source: Source, known: dict[str, KnownDocument], scan: _Scan) -> Iterator[dict[str, Any]]:
+def _delivered(
+    source: Source, known: dict[str, KnownDocument], scan: _Scan, progress: Progress
+) -> Iterator[dict[str, Any]]:
     marks = {doc_id: Mark(k.raw_digest, k.stamp) for doc_id, k in known.items()}
     opened = open_source(source.kind, source.options)
-    for item in opened.scan(marks):
+    for number, item in enumerate(opened.scan(marks), 1):
+        progress("documents read", number, None)
         match item:
             case Upsert(document, stamp):
                 yield from _upserted(document, stamp, known, scan)
@@ -84,6 +92,8 @@ def _delivered(source: Source, known: dict[str, KnownDocument], scan: _Scan) -> 
             case Failed(failure):
                 scan.seen.add(failure.doc_id)
                 scan.failures.append(failure)
+            case Skipped():
+                scan.skipped.append(item)
     scan.deleted = sorted(find_deleted(marks, scan.seen))
     for doc_id in scan.deleted:
         scan.digest.update(b"-" + doc_id.encode(errors="surrogateescape") + b"\0")

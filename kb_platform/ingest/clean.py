@@ -30,7 +30,7 @@ TITLE_LENGTH = 300
 def clean_text(text: str) -> str:
     """Return normalised text; doing it twice changes nothing."""
     text = _UNSEEN.sub("", _LINE_ENDS.sub("\n", text))
-    text = unicodedata.normalize("NFC", _JOINERS.sub(lambda m: m[1] or "", text))
+    text = unicodedata.normalize("NFC", _JOINERS.sub(lambda m: m[1] or "", unicodedata.normalize("NFC", text)))
     lines = _SPACES.sub(" ", text).split("\n")  # no pattern for trailing spaces: it takes quadratic time on a long run of them
     return _BLANK_LINES.sub("\n\n", "\n".join(line.rstrip() for line in lines)).strip()
 

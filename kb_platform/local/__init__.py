@@ -1,4 +1,4 @@
-"""The embedded default: a real Postgres with pgvector, Dagster's pages and its daemon, on the loopback of one machine.
+"""The embedded default: a real Postgres with pgvector, Dagster's pages and its daemon, and reviews by people, on one machine's loopback.
 
     supervisor      up, status, down: what the command line calls
     environment     the variables by which children, and this process, find the servers
@@ -8,6 +8,8 @@
       credentials, configuration, cluster, databases, ports
     dagster_home    Dagster's folder: instance and workspace files
     orphans         runs that a power cut left behind
+    review_service  Temporal, the review worker and its gateway
+    programs        starts the servers beside Postgres unless they run as they should
     dagster_pages   asks a running webserver how things are
     processes       detached processes, known again by pid and start, stopped as a session
     lock            one process at a time

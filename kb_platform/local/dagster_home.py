@@ -15,7 +15,7 @@ from kb_platform.settings import Settings, export
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-MODULE = "kb_platform.definitions"
+MODULE, LOCATION = "kb_platform.definitions", "kb_platform"
 
 
 def write_dagster_home(home: Path) -> Path:
@@ -27,7 +27,7 @@ def write_dagster_home(home: Path) -> Path:
     folder = home / "dagster"
     rules, storage = (resources.files("kb_platform.local").joinpath(f"{name}.yaml").read_text() for name in ("dagster", "storage"))
     checkout = Path(kb_platform.__path__[0]).parent
-    module = {"module_name": MODULE, "working_directory": str(checkout), "location_name": "kb_platform"}
+    module = {"module_name": MODULE, "working_directory": str(checkout), "location_name": LOCATION}
     _replace(folder / "dagster.yaml", rules + storage)
     _replace(folder / "workspace.yaml", yaml.safe_dump({"load_from": [{"python_module": module}]}, sort_keys=False))
     return folder / "workspace.yaml"
@@ -45,6 +45,9 @@ def open_instance(settings: Settings) -> Iterator["DagsterInstance"]:
     export(environment(settings))
     write_dagster_home(settings.home)
     with DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        # Left alone, Dagster opens a connection for every event, some 200 a refresh. Two seconds and not more, so that none is
+        # older than a server that was restarted meanwhile.
+        instance.optimize_for_webserver(statement_timeout=0, pool_recycle=2, max_overflow=4)
         yield instance
 
 

@@ -31,17 +31,22 @@ def answers(url: str) -> bool:
 
 def code_locations(url: str) -> tuple[CodeLocation, ...]:
     """Return the workspace's code locations. A webserver answers only after it has tried to load them."""
-    entries = _ask(url, LOCATIONS)["workspaceOrError"]["locationEntries"]
+    entries = _ask(url, LOCATIONS).get("workspaceOrError", {}).get("locationEntries", ())
     return tuple(CodeLocation(e["name"], (e["locationOrLoadError"] or {}).get("message")) for e in entries)
 
 
-def silent_daemons(url: str, since: float) -> tuple[str, ...]:
-    """Return the kinds of the daemon's loops that have given no sign of life since that time (seconds since 1970)."""
-    found = _ask(url, HEARTBEATS)["instance"]["daemonHealth"]["allDaemonStatuses"]
-    return tuple(d["daemonType"] for d in found if d["required"] and (d["lastHeartbeatTime"] or 0) < since)
+def daemon_lives(url: str, since: float) -> bool:
+    """Tell whether all of the daemon's loops have given a sign of life since that time (seconds since 1970)."""
+    answered = _ask(url, HEARTBEATS)
+    found = answered["instance"]["daemonHealth"]["allDaemonStatuses"] if answered else ()
+    return bool(found) and all((d["lastHeartbeatTime"] or 0) >= since for d in found if d["required"])
 
 
 def _ask(url: str, query: str) -> dict:
+    """Return the answer; empty where there is none, as while the webserver's own connections to a database that died break."""
     request = Request(f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})  # noqa: S310  our own address
-    with DIRECTLY.open(request, timeout=TIMEOUT) as response:
-        return json.load(response)["data"]
+    try:
+        with DIRECTLY.open(request, timeout=TIMEOUT) as response:
+            return json.load(response)["data"] or {}
+    except (URLError, OSError, ValueError, KeyError):
+        return {}

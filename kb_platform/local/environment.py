@@ -11,6 +11,7 @@ from kb_platform.knowledge.errors import StateError
 from kb_platform.local.credentials import read_password
 from kb_platform.local.databases import in_database, prepare_external
 from kb_platform.local.postgres import Report, ensure_postgres, postgres_address, silent
+from kb_platform.local.review_service import platform_variables
 from kb_platform.settings import Settings
 
 
@@ -63,6 +64,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "KB_OBJECT_STORE": settings.object_store_url,
         "KB_DEFS": str(settings.defs),
         "KB_DAGSTER_DATABASE": settings.dagster_database,
+        **settings.server_variables,
+        **platform_variables(settings),
         **_dagster(url, settings.dagster_database, dagster),
     }
 

@@ -53,7 +53,7 @@ def make_home(home: Path) -> None:
         if folder.exists() and not os.access(folder, os.W_OK | os.X_OK):
             raise _somebody_elses(folder)
     passable = 0o711 if os.geteuid() == 0 else 0o700
-    closed = [(home / name, 0o700) for name in ("logs", "dagster", "objects")]
+    closed = [(home / name, 0o700) for name in ("logs", "dagster", "objects", "review")]
     for folder, mode in ((home, passable), (home / "postgres", passable), *closed):
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,13 @@
 """Ports on the loopback: a free one is chosen once, remembered, and replaced when somebody else has taken it."""
 
+import random
 import socket
 from pathlib import Path
+
+# Below what Linux, macOS and Windows give to outgoing connections (from 32768 or 49152): any of those could take the port of a
+# server that is down for a moment, which would then come back at another address.
+SERVERS = range(20_000, 32_000)
+TRIES = 100
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
@@ -28,8 +34,16 @@ def choose(path: Path, host: str = "127.0.0.1") -> int:
     """Return the remembered port if it is free, else a new free one, which is remembered from now on."""
     port = remembered(path)
     if port is None or not is_free(port, host):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.bind((host, 0))
-            port = int(probe.getsockname()[1])
+        port = _new(host)
         path.write_text(f"{port}\n")
     return port
+
+
+def _new(host: str) -> int:
+    """Return a free port out of SERVERS, by chance: homes that start at once must not all try the same."""
+    for port in random.SystemRandom().sample(SERVERS, TRIES):
+        if is_free(port, host):
+            return port
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

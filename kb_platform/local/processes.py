@@ -44,6 +44,11 @@ class ProcessRecord:
         draft.replace(path)
 
 
+def this_process() -> ProcessRecord:
+    """Return the record by which others may know this very process."""
+    return ProcessRecord(os.getpid(), _mark(os.getpid()))
+
+
 def load(path: Path) -> ProcessRecord | None:
     """Return the record at `path`, or None where there is none that can be read."""
     try:

@@ -5,28 +5,25 @@ settings (or with the address Postgres had before) is started anew. An interrupt
 next `up` or `down` finds it.
 """
 
-import hashlib
 import shutil
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kb_platform.knowledge.errors import StateError, TransientError
-from kb_platform.local import dagster_pages, ports, processes
+from kb_platform.knowledge.errors import StateError
+from kb_platform.local import dagster_pages, ports, programs, review_service
 from kb_platform.local.dagster_home import write_dagster_home
-from kb_platform.local.environment import ensure_database, environment, is_embedded
+from kb_platform.local.environment import database_url, ensure_database, environment, is_embedded
 from kb_platform.local.lock import exclusive
 from kb_platform.local.orphans import fail_orphaned_runs
 from kb_platform.local.places import make_home
 from kb_platform.local.postgres import Report, running_postgres, silent, stop_postgres
-from kb_platform.local.processes import ProcessRecord
+from kb_platform.local.programs import Program
+from kb_platform.local.review_service import GATEWAY, TEMPORAL, WORKER, ReviewService, port_of
 from kb_platform.settings import Settings, inherited_environment
 
-SERVICES = ("webserver", "daemon")
-POLL = 0.2  # seconds
-STOPPING = 20  # seconds that Dagster's processes get to end the runs at hand
+WEBSERVER, DAEMON = ("webserver", "daemon")
 
 
 @dataclass(frozen=True)
@@ -41,15 +38,25 @@ class Service:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a home stands. `code_locations` is empty unless the webserver answers."""
+    """How a home stands. `code_locations` is empty unless the webserver answers; `note` says why reviews do not run here."""
 
     services: tuple[Service, ...]
     code_locations: tuple[dagster_pages.CodeLocation, ...]
+    note: str = ""
 
     @property
     def pages(self) -> str:
         """Return the URL of Dagster's pages, or "" while they are not served."""
-        return next((s.address for s in self.services if s.name == "webserver" and s.pid), "")
+        return self.address(WEBSERVER)
+
+    @property
+    def reviews(self) -> str:
+        """Return the URL of the reviewers' pages, or "" while they are not served."""
+        return self.address(GATEWAY)
+
+    def address(self, name: str) -> str:
+        """Return where a service answers, or "" while it does not run."""
+        return next((s.address for s in self.services if s.name == name and s.pid), "")
 
 
 def up(settings: Settings, *, workspace: Path | None = None, report: Report = silent, patience: float = 180) -> Standing:
@@ -70,39 +77,101 @@ def up(settings: Settings, *, workspace: Path | None = None, report: Report = si
     make_home(settings.home)
     ensure_database(settings, report)
     with exclusive(settings.home / "dagster" / "lock"):
-        variables, own = environment(settings), write_dagster_home(settings.home)
-        port = _port(settings)
-        arguments = {
-            "webserver": ["-m", "dagster_webserver", "-h", settings.dagster_host, "-p", str(port)],
-            "daemon": ["-m", "dagster._daemon", "run"],
-        }
-        for name in SERVICES:
-            _ensure_service(settings, name, [sys.executable, *arguments[name], "-w", str(workspace or own)], variables, report)
-        url = _url(settings.dagster_host, port)
-        report("waiting for Dagster's pages to load the code")
-        _wait(settings.home, "webserver", lambda: dagster_pages.answers(url), patience)
-        report("waiting for Dagster's daemon")
-        began = _record_path(settings.home, "daemon").stat().st_mtime
-        _wait(settings.home, "daemon", lambda: not dagster_pages.silent_daemons(url, began), patience)
+        reviews = review_service.prepare(settings)  # before Dagster's variables, which name its address
+        _all_up(settings, reviews, _dagster(settings, workspace), report, patience)
     return status(settings)
+
+
+def reviews_up(settings: Settings, report: Report = silent, patience: float = 180) -> Standing:
+    """Start reviews by people without Dagster, beside a database that runs.
+
+    Raises:
+        StateError: something cannot run here, or stopped while starting.
+        TransientError: something did not answer in time.
+    """
+    with exclusive(settings.home / "dagster" / "lock"):
+        _all_up(settings, review_service.prepare(settings), (), report, patience)
+    return status(settings)
+
+
+def reviews_down(settings: Settings) -> None:
+    """Stop reviews by people, and nothing else."""
+    with exclusive(settings.home / "dagster" / "lock"):
+        _stop_reviews(settings.home)
+
+
+def _stop_reviews(home: Path) -> None:
+    programs.stop(home, (WORKER, GATEWAY))
+    programs.stop(home, (TEMPORAL,))
+
+
+def _all_up(settings: Settings, reviews: ReviewService | None, beside: Sequence[Program], report: Report, patience: float) -> None:
+    """Start reviews and what runs beside them, at once, but for what does not start without Temporal; return when all answer."""
+    first = [review_service.temporal(reviews)] if reviews else []
+    _start(settings.home, [*first, *beside], report)
+    _wait(settings.home, first, report, patience)
+    then = _reviewing(settings, reviews)
+    _start(settings.home, then, report)
+    _wait(settings.home, [*then, *beside], report, patience)
+
+
+def _start(home: Path, wanted: Sequence[Program], report: Report) -> None:
+    for program in wanted:
+        programs.ensure(home, program, report)
+
+
+def _wait(home: Path, wanted: Sequence[Program], report: Report, patience: float) -> None:
+    for program in wanted:
+        programs.wait(home, program, report, patience)
+
+
+def _reviewing(settings: Settings, reviews: ReviewService | None) -> Sequence[Program]:
+    if reviews is None:
+        return ()
+    elsewhere = settings.review_database_url
+    url = elsewhere.get_secret_value() if elsewhere else database_url(settings)
+    return review_service.worker(reviews, url), review_service.gateway(reviews, url)
+
+
+def _dagster(settings: Settings, workspace: Path | None) -> Sequence[Program]:
+    variables, own = environment(settings), write_dagster_home(settings.home)
+    host, port, inherited = settings.dagster_host, _port(settings), inherited_environment({})
+    url, python = _url(host, port), [sys.executable, "-m"]
+    began = programs.record_path(settings.home, DAEMON)
+
+    def cut_off_runs() -> str:
+        return "recorded the runs that were cut off as failed" if fail_orphaned_runs(settings) else ""
+
+    return (
+        Program(WEBSERVER, "Dagster's webserver", [*python, "dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace or own)],
+                variables, inherited, lambda: dagster_pages.answers(url), "waiting for Dagster's pages to load the code"),
+        Program(DAEMON, "Dagster's daemon", [*python, "dagster._daemon", "run", "-w", str(workspace or own)], variables, inherited,
+                lambda: dagster_pages.daemon_lives(url, began.stat().st_mtime), "waiting for Dagster's daemon", cut_off_runs),
+    )
 
 
 def status(settings: Settings) -> Standing:
     """Return how the home stands, without starting anything."""
     home, found = settings.home, []
-    postgres = running_postgres(home) if is_embedded(settings) else None
     if is_embedded(settings):
+        postgres = running_postgres(home)
         address = f"127.0.0.1:{postgres.port}" if postgres else ""
         found.append(Service("postgres", postgres.pid if postgres else None, address, home / "logs" / "postgres.log"))
     url = _url(settings.dagster_host, _serving_port(settings) or 0)
-    for name in SERVICES:
-        record = processes.load(_record_path(home, name))
-        pid = record.pid if record and processes.is_running(record) else None
-        found.append(Service(name, pid, url if pid and name == "webserver" else "", home / "logs" / f"{name}.log"))
-    standing = Standing(tuple(found), ())
+    found += [_service(home, WEBSERVER, url), _service(home, DAEMON, "")]
+    elsewhere, note = review_service.are_elsewhere(settings), review_service.missing()
+    if not elsewhere and not note:
+        addresses = {TEMPORAL: f"127.0.0.1:{port_of(home, 'temporal')}", WORKER: "", GATEWAY: f"http://127.0.0.1:{port_of(home, 'gateway')}"}
+        found += [_service(home, name, address) for name, address in addresses.items()]
+    standing = Standing(tuple(found), (), "" if elsewhere else note)
     if standing.pages and dagster_pages.answers(url):
-        return Standing(tuple(found), dagster_pages.code_locations(url))
+        return Standing(standing.services, dagster_pages.code_locations(url), standing.note)
     return standing
+
+
+def _service(home: Path, name: str, address: str) -> Service:
+    record = programs.running(home, name)
+    return Service(name, record.pid if record else None, address if record else "", programs.log_path(home, name))
 
 
 def down(settings: Settings, *, wipe: bool = False, report: Report = silent) -> None:
@@ -114,59 +183,23 @@ def down(settings: Settings, *, wipe: bool = False, report: Report = silent) -> 
     if (home / "dagster").is_dir():
         with exclusive(home / "dagster" / "lock"):
             report("stopping Dagster")
-            records = [processes.load(_record_path(home, name)) for name in SERVICES]
-            if processes.stop([p for r in records if r for p in processes.session(r)], patience=STOPPING):
-                for name in SERVICES:
-                    _record_path(home, name).unlink(missing_ok=True)
+            programs.stop(home, (WEBSERVER, DAEMON))
+            report("stopping reviews")
+            _stop_reviews(home)
     report("stopping Postgres")
     stop_postgres(home, wipe=wipe)
     if wipe:
-        for name in ("dagster", "logs", "objects"):
+        for name in ("dagster", "logs", "objects", "review"):
             shutil.rmtree(home / name, ignore_errors=True)
         if home.is_dir() and not any(home.iterdir()):
             home.rmdir()
 
 
-def _ensure_service(settings: Settings, name: str, argv: list[str], variables: Mapping[str, str], report: Report) -> None:
-    path = _record_path(settings.home, name)
-    digest = hashlib.sha256(repr((argv, sorted(variables.items()))).encode()).hexdigest()
-    record = processes.load(path)
-    if record and processes.is_running(record) and record.digest == digest:
-        return
-    if record:  # it died, had to be killed, or was started with other settings: one that was stopped in order has no record
-        processes.stop(processes.session(record), patience=STOPPING)
-        if name == "daemon" and fail_orphaned_runs(settings):
-            report("recorded the runs that were cut off as failed")
-    report(f"starting Dagster's {name}")
-    # Not this process's working folder: it may be removed, and a module of the same name there would be loaded instead.
-    log, folder = settings.home / "logs" / f"{name}.log", path.parent
-    processes.start(argv, environment=inherited_environment(variables), log=log, folder=folder, digest=digest).save(path)
-
-
-def _wait(home: Path, name: str, is_ready: Callable[[], bool], patience: float) -> None:
-    deadline, log = time.monotonic() + patience, home / "logs" / f"{name}.log"
-    while not is_ready():
-        if not processes.is_running(processes.load(_record_path(home, name))):
-            last = log.read_text(errors="replace").strip().splitlines()[-3:]
-            raise StateError(f"Dagster's {name} stopped while starting: {' | '.join(last)}", where=str(log))
-        if time.monotonic() > deadline:
-            raise TransientError(
-                f"Dagster's {name} did not answer within {patience:.0f} s", where=str(log),
-                action="see the log, then `kb up` again",
-            )
-        time.sleep(POLL)
-
-
-def _record_path(home: Path, name: str) -> Path:
-    return home / "dagster" / f"{name}.json"
-
-
 def _port(settings: Settings) -> int:
     """Return the port to serve the pages on: the running webserver's own if it may stay there, else a free one."""
-    running: ProcessRecord | None = processes.load(_record_path(settings.home, "webserver"))
     memory = settings.home / "dagster" / "port"
     wanted, serving = settings.dagster_port, ports.remembered(memory)
-    if processes.is_running(running) and serving and wanted in (0, serving):
+    if programs.running(settings.home, WEBSERVER) and serving and wanted in (0, serving):
         return serving
     if wanted == 0:
         return ports.choose(memory, settings.dagster_host)

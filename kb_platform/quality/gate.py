@@ -13,12 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from kb_platform.quality.comparison import PairedComparison
 from kb_platform.quality.evidence import FloorResult, GateEvidence, gather_evidence
 from kb_platform.quality.gate_parameters import GateParameters
-from kb_platform.quality.golden import ALL_SLICE, GoldenSet
+from kb_platform.quality.golden import ALL_SLICE, CRITICAL_SLICE, GoldenSet
 from kb_platform.quality.metrics import PerQuery
+from kb_platform.quality.statistics import mcnemar_mid_p
 from kb_platform.quality.verdict import GateVerdict, Reason, Verdict
 
 CRITICAL_SHARE = 0.1
 """Of many critical goldens a few change sides by luck; from 50 on the paired test on their slice is the sharper rule."""
+
+CRITICAL_LEVEL = 2
+"""Critical answers are held to twice alpha, and no minimum effect: four lost without one won are proven, where all goldens need
+five. Three of twenty are lost by luck in 6 of 1,000 unchanged candidates: they go to a person."""
 
 
 def decide_gate(
@@ -33,9 +38,9 @@ def decide_gate(
     """Return the verdict on a candidate.
 
     A floor that is not reached is a regression, whatever live does. Against live, a regression is a significant loss above
-    min_effect (overall, in a slice, or in a secondary measure), or `critical_losses` critical goldens lost on balance.
-    Inconclusive is: no fresh golden, too many stale ones, a floor on a slice without goldens, or a suspicious loss that cannot
-    be proven. A candidate that answers exactly as live does can be stopped by a floor or by a stale golden set, by nothing else.
+    min_effect (overall, in a slice, or in a secondary measure), or a significant loss of critical goldens. Inconclusive is: no
+    fresh golden, too many stale ones, many answers that the candidate deletes, a floor on a slice without goldens, or a loss that
+    is suspicious but cannot be proven, such as `critical_losses` critical goldens lost on balance. A candidate that answers exactly as live does can be stopped by a floor or by a stale golden set, by nothing else.
 
     Args:
         candidate: measures by golden id and name (RunMetrics.per_query); every golden that is not stale must be in it.
@@ -75,10 +80,26 @@ def _stale_reasons(evidence: GateEvidence, parameters: GateParameters) -> Iterat
         text = f"the passages of {len(newly)} of {evidence.goldens} goldens changed or vanished with this candidate"
         text += f", more than {parameters.max_newly_stale_share:.0%}"
         yield Reason("many_went_stale", text, Verdict.INCONCLUSIVE, queries=newly)
+    elif evidence.queries:
+        yield from _deleted_reasons(evidence, parameters)
     critical = evidence.newly_stale_critical
     if len(critical) >= parameters.critical_losses:
         text = f"{len(critical)} critical goldens went stale with this candidate: their passages changed or vanished"
         yield Reason("critical_went_stale", text, Verdict.INCONCLUSIVE, queries=critical)
+
+
+def _deleted_reasons(evidence: GateEvidence, parameters: GateParameters) -> Iterator[Reason]:
+    """Hold answers that the delivery deleted to what is asked of any loss: larger than min_effect, and too many to be one document.
+
+    Such goldens are stale and in no measure, so a delivery that drops documents would look as good as before. A source may rightly
+    delete them: that is for a person to say, or for whoever takes the goldens out with the documents.
+    """
+    gone = evidence.answers_deleted
+    share = len(gone) / evidence.answered_before if gone else 0.0
+    if share > parameters.min_effect and mcnemar_mid_p(0, len(gone)) <= parameters.alpha:
+        text = f"{len(gone)} of {evidence.answered_before} goldens that live answers lost every passage: this candidate deletes them"
+        text += f" ({share:.1%}, more than {parameters.min_effect:.0%})"
+        yield Reason("answers_deleted", text, Verdict.INCONCLUSIVE, queries=gone)
 
 
 def _floor_reasons(evidence: GateEvidence) -> Iterator[Reason]:
@@ -101,8 +122,12 @@ def _critical_reasons(evidence: GateEvidence, parameters: GateParameters) -> Ite
         return
     limit = max(parameters.critical_losses, math.ceil(CRITICAL_SHARE * evidence.critical_compared))
     text = f"{_count(len(lost), 'critical golden')} that live answers in the first five chunks no longer {_are(lost)}"
-    text += f" ({len(won)} won); {limit} of {evidence.critical_compared} lost on balance are a regression"
-    yield Reason("critical_lost", text, Verdict.REGRESSION if len(lost) - len(won) >= limit else Verdict.PASS, queries=lost)
+    text += f" ({len(won)} won, p {evidence.critical_p:.2g}); {limit} of {evidence.critical_compared} lost on balance are too many"
+    verdict = Verdict.PASS
+    if len(lost) - len(won) >= limit:
+        proven = evidence.critical_p <= CRITICAL_LEVEL * parameters.alpha
+        verdict = Verdict.REGRESSION if proven else Verdict.INCONCLUSIVE
+    yield Reason("critical_lost", text, verdict, CRITICAL_SLICE, queries=lost)
 
 
 def _comparison_reasons(evidence: GateEvidence, parameters: GateParameters) -> Iterator[Reason]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.quality.metrics import MEASURES
-from kb_platform.quality.statistics import RESAMPLES, SEED
 
 
 @dataclass(frozen=True)
@@ -18,14 +17,16 @@ class GateParameters:
         primary: the measure that is compared overall and in every slice.
         secondary: measures that are compared overall as well; nDCG@10 notices answers that sink without leaving the first five.
         min_effect: smallest mean loss that counts, in the measure's unit; what is significant but smaller passes.
-        alpha: two-sided level of the overall comparison; slices and secondary measures together have half of it (Holm).
+        alpha: two-sided level of the overall comparison; slices and secondary measures together have a fifth of it (Holm). Half
+            of it is the side of losses: at most 3 in 100 unchanged candidates are called worse overall, 0.6 in 100 beyond that.
         suspicion: a loss above min_effect whose p value lies between alpha and this is inconclusive.
         min_queries: below so many compared queries any loss above min_effect is inconclusive, for hardly any could be proven.
         max_stale_share: above this share of stale goldens the set says too little: inconclusive.
         max_newly_stale_share: above this share of goldens that live can still be judged by and the candidate cannot, the delivery
             itself is in doubt (a source that lost or mangled documents): inconclusive.
         critical_losses: so many critical goldens lost from the first five, net of those won, and at least a tenth of them, are
-            a regression without further proof; so many that went stale with the candidate make it inconclusive.
+            inconclusive, and a regression where twice alpha proves them; so many that went stale with the candidate are
+            inconclusive.
         resamples: of bootstrap and permutation.
         seed: of both.
     """
@@ -34,14 +35,14 @@ class GateParameters:
     primary: str = "Success@5"
     secondary: tuple[str, ...] = ("nDCG@10",)
     min_effect: float = 0.02
-    alpha: float = 0.05
+    alpha: float = 0.06
     suspicion: float = 0.2
     min_queries: int = 30
     max_stale_share: float = 0.2
     max_newly_stale_share: float = 0.1
     critical_losses: int = 3
-    resamples: int = RESAMPLES
-    seed: int = SEED
+    resamples: int = 10_000
+    seed: int = 2007
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant; ConfigError names the field."""
@@ -62,7 +63,7 @@ class GateParameters:
             if name not in MEASURES:
                 raise ConfigError(f"unknown measure {name!r}", where="gate", expected=f"one of {', '.join(MEASURES)}")
         for slice_name, measure, value in self.floor_values():
-            if measure not in MEASURES or not 0 <= value <= 1:
+            if measure not in MEASURES or not isinstance(value, (int, float)) or not 0 <= value <= 1:
                 where = f"gate.floors.{slice_name}"
                 raise ConfigError(f"found {measure}: {value!r}", where=where, expected=f"0 to 1, on one of {', '.join(MEASURES)}")
 

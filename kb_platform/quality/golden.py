@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.quality.located_files import YamlFile, jsonl_objects, validate
@@ -31,10 +31,13 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class ExpectedPassage:
-    """A passage that answers: the quote as it stands in the document. Without a source, any source's document of that id."""
+    """A passage that answers: the quote as it stands in the document. Without a source, any source's document of that id.
+
+    Without a quote the whole document answers: judgments of documents, as BEIR and TREC have them.
+    """
 
     document: str
-    quote: str
+    quote: str | None
     source: str | None = None
 
 
@@ -69,6 +72,11 @@ class GoldenSet:
         """Return the names of all slices, sorted."""
         return tuple(sorted({name for golden in self.goldens for name in golden.slices}))
 
+    def can_be_floored(self) -> tuple[str, ...]:
+        """Return the names that a floor of the gate may have: a slice without a golden can never hold one."""
+        critical = any(golden.severity is Severity.CRITICAL for golden in self.goldens)
+        return (ALL_SLICE, *((CRITICAL_SLICE,) if critical else ()), *self.slices)
+
 
 def _canonical(golden: Golden) -> dict[str, object]:
     row = asdict(golden)
@@ -85,16 +93,33 @@ class _Strict(BaseModel):
 
 
 class _Passage(_Strict):
+    """A whole document is said aloud: a quote that was forgotten must not become a golden that any chunk of it answers."""
+
     document: Text
-    quote: Text
+    quote: Text | None
     source: Text | None = None
+    whole: Literal[True] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_whole_document_needs_no_quote(cls, value: object) -> object:
+        return {"quote": None, **value} if isinstance(value, dict) and "whole" in value else value
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "_Passage":
+        if (self.quote is None) != bool(self.whole):
+            raise ValueError("a quote, or `whole: true` where the whole document answers, belongs here")
+        return self
 
     @field_validator("quote")
     @classmethod
-    def _has_words(cls, value: str) -> str:
-        if not any(c.isalnum() for c in value):
+    def _has_words(cls, value: str | None) -> str | None:
+        if value is not None and not any(c.isalnum() for c in value):
             raise ValueError("a quote needs at least one word")
         return value
+
+    def frozen(self) -> ExpectedPassage:
+        return ExpectedPassage(self.document, self.quote, self.source)
 
 
 class _Golden(_Strict):
@@ -120,12 +145,12 @@ class _Golden(_Strict):
     @field_validator("expected")
     @classmethod
     def _passages_differ(cls, value: list[_Passage]) -> list[_Passage]:
-        if len({(p.source, p.document, p.quote) for p in value}) < len(value):
+        if len({p.frozen() for p in value}) < len(value):
             raise ValueError("the same passage is given twice")
         return value
 
     def frozen(self) -> Golden:
-        passages = tuple(ExpectedPassage(p.document, p.quote, p.source) for p in self.expected)
+        passages = tuple(p.frozen() for p in self.expected)
         return Golden(self.id, self.question, passages, tuple(self.slices), Severity(self.severity), self.answer)
 
 
@@ -146,19 +171,24 @@ def load_golden_set(folder: Path) -> GoldenSet | None:
     Raises:
         ConfigError: naming file, line and field: bad syntax, an unknown or missing field, a wrong value, an id used twice.
     """
-    places: dict[str, str] = {}
-    goldens: list[Golden] = []
-    for path in golden_files(folder):
-        for where, golden in _goldens_in(path):
-            if golden.id in places:
-                first = places[golden.id]
-                raise ConfigError(f"the id {golden.id!r} is used twice", where=where, expected=f"another id than that at {first}")
-            places[golden.id] = where
-            goldens.append(golden)
+    goldens = [golden for golden, _ in located_goldens(folder).values()]
     return GoldenSet.of(goldens) if goldens else None
 
 
-def _goldens_in(path: Path) -> Iterator[tuple[str, Golden]]:
+def located_goldens(folder: Path) -> dict[str, tuple[Golden, str]]:
+    """Return each golden with its place (`file:line:field`), by id; ConfigError as load_golden_set."""
+    found: dict[str, tuple[Golden, str]] = {}
+    for path in golden_files(folder):
+        for where, golden in read_goldens(path):
+            if golden.id in found:
+                first = found[golden.id][1]
+                raise ConfigError(f"the id {golden.id!r} is used twice", where=where, expected=f"another id than that at {first}")
+            found[golden.id] = golden, where
+    return found
+
+
+def read_goldens(path: Path) -> Iterator[tuple[str, Golden]]:
+    """Yield the goldens of one file, each with its place; ConfigError as load_golden_set."""
     if path.suffix.lower() == ".jsonl":
         for line, value in jsonl_objects(path):
             yield f"{path}:{line}:id", validate(_Golden, value, (path, line)).frozen()

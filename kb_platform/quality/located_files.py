@@ -4,6 +4,7 @@ A loader that only builds values forgets where each stood; here the node tree is
 the values mean is decided elsewhere (golden.py, trec_files.py).
 """
 
+import codecs
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +17,21 @@ from kb_platform.knowledge.errors import ConfigError
 
 M = TypeVar("M", bound=BaseModel)
 
+LARGEST = 64 * 2**20  # bytes: ten thousand goldens are 3 MB; what is larger is no golden file
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is compiled in
 
 
 def read_text(path: Path) -> str:
-    """Return the file's text without a byte order mark; ConfigError when it is missing or not UTF-8."""
+    """Return the file's text without a byte order mark; ConfigError when it is missing, not UTF-8 or too large."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise ConfigError(f"{size / 2**20:.0f} MiB", where=str(path), expected=f"at most {LARGEST // 2**20} MiB", action="split the file")
+        raw = path.read_bytes()
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise ConfigError("the file is UTF-16", where=f"{path}:1", action="save the file as UTF-8")
+        return raw.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"cannot be read ({error.strerror})", where=str(path), expected="a readable file") from error
     except UnicodeDecodeError as error:
@@ -79,6 +88,11 @@ class YamlFile:
                 break
             line, node = found
         return line + 1
+
+    def node_of(self, key: str) -> Any:
+        """Return the parser's node of a top-level key, which knows where it begins and ends; None where there is none."""
+        found = _child(self._root, key)
+        return found[1] if found else None
 
     def _refuse_repeated_keys(self) -> None:
         pending, seen = [self._root], set()

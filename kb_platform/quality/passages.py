@@ -4,20 +4,20 @@ Documents change under a golden set: most questions stay answerable, but their p
 every passage changed or vanished is stale: it is left out of the verdict, counted and listed, never scored as a failure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from kb_platform.quality.golden import ExpectedPassage, Golden
-from kb_platform.quality.text_match import FoldedText, Span, closest_window, find_quote, fold_text
+from kb_platform.quality.text_match import FoldedText, Span, closest_window, find_quote, fold_text, shingles
 
 CHANGED_SIMILARITY = 0.6
 MOVED_WORDS = 5  # a shorter quote stands in many documents by chance
 
 
 class PassageState(StrEnum):
-    """What became of a quote since the golden was written."""
+    """What became of a quote since the golden was written, best first."""
 
     PRESENT = "present"
     MOVED = "moved"
@@ -60,30 +60,28 @@ class ResolvedPassage:
         return self.state in (PassageState.PRESENT, PassageState.MOVED)
 
 
-Texts = Mapping[DocumentKey, str]
+ReadTexts = Callable[[Collection[str] | None], Iterable[tuple[DocumentKey, str]]]
+"""Gives a release's documents of some ids, or all of them, in the order of their keys, each once."""
 
 
-def resolve_goldens(goldens: Iterable[Golden], texts: Texts) -> dict[str, tuple[ResolvedPassage, ...]]:
-    """Return, by golden id, each expected passage resolved against the live documents' texts."""
+def resolve_goldens(goldens: Iterable[Golden], read: ReadTexts) -> dict[str, tuple[ResolvedPassage, ...]]:
+    """Return, by golden id, each expected passage resolved against the texts of a release's documents."""
     goldens = list(goldens)
-    resolved = resolve_passages([p for golden in goldens for p in golden.expected], texts)
+    resolved = resolve_passages([p for golden in goldens for p in golden.expected], read)
     return {golden.id: tuple(resolved[p] for p in golden.expected) for golden in goldens}
 
 
-def resolve_passages(expected: Iterable[ExpectedPassage], texts: Texts) -> dict[ExpectedPassage, ResolvedPassage]:
+def resolve_passages(expected: Iterable[ExpectedPassage], read: ReadTexts) -> dict[ExpectedPassage, ResolvedPassage]:
     """Resolve passages: exact in the named document, else exact in another one, else similar in the named one, else deleted.
 
-    Quotes of fewer than five words are not looked for in other documents. Documents are folded one at a time, those that no
-    golden names only when a quote is missing: memory stays that of one document.
+    A passage without a quote is its whole document: present or deleted. Quotes of fewer than five words are not looked for in
+    other documents. Documents are read one at a time, those that no golden names only when a quote is missing: memory is that of
+    one document and of the goldens, time that of reading each document twice at most.
     """
-    quotes = {passage: fold_text(passage.quote).text for passage in expected}
-    resolved: dict[ExpectedPassage, ResolvedPassage] = {}
-    for key, passages in _by_document(quotes, texts).items():
-        folded = fold_text(texts[key])
-        for passage in passages:
-            resolved[passage] = _better(resolved.get(passage), _in_named_document(passage, quotes[passage], key, folded))
+    quotes = {passage: fold_text(passage.quote or "").text for passage in expected}
+    resolved = _in_named_documents(quotes, read)
     missing = {p: quote for p, quote in quotes.items() if p not in resolved or resolved[p].state is not PassageState.PRESENT}
-    moved = _in_other_documents(missing, texts)
+    moved = _in_other_documents(missing, read)
     for passage in missing:
         resolved.setdefault(passage, ResolvedPassage(passage, PassageState.DELETED))
         if passage in moved:
@@ -91,26 +89,30 @@ def resolve_passages(expected: Iterable[ExpectedPassage], texts: Texts) -> dict[
     return resolved
 
 
+def golden_state(passages: Iterable[ResolvedPassage]) -> PassageState:
+    """Return the state of a golden: that of its best passage, for one that stands is enough to judge an answer by."""
+    states = {passage.state for passage in passages}
+    return next(state for state in PassageState if state in states)
+
+
 def stale_goldens(resolved: Mapping[str, Iterable[ResolvedPassage]]) -> dict[str, PassageState]:
     """Return the goldens that cannot be judged any more: `changed` if any passage has a likely successor, else `deleted`."""
-    stale: dict[str, PassageState] = {}
-    for golden, passages in resolved.items():
-        states = {passage.state for passage in passages}
-        if not states & {PassageState.PRESENT, PassageState.MOVED}:
-            stale[golden] = PassageState.CHANGED if PassageState.CHANGED in states else PassageState.DELETED
-    return stale
+    states = {golden: golden_state(passages) for golden, passages in resolved.items()}
+    return {golden: state for golden, state in states.items() if state in (PassageState.CHANGED, PassageState.DELETED)}
 
 
-def _by_document(quotes: Mapping[ExpectedPassage, str], texts: Texts) -> dict[DocumentKey, list[ExpectedPassage]]:
-    keys: dict[str, list[DocumentKey]] = {}
-    for key in sorted(texts):
-        keys.setdefault(key.doc_id, []).append(key)
-    named: dict[DocumentKey, list[ExpectedPassage]] = {}
+def _in_named_documents(quotes: Mapping[ExpectedPassage, str], read: ReadTexts) -> dict[ExpectedPassage, ResolvedPassage]:
+    naming: dict[str, list[ExpectedPassage]] = {}
     for passage in quotes:
-        for key in keys.get(passage.document, []):
+        naming.setdefault(passage.document, []).append(passage)
+    resolved: dict[ExpectedPassage, ResolvedPassage] = {}
+    for key, text in read(naming) if naming else ():
+        folded = fold_text(text)
+        for passage in naming[key.doc_id]:
             if passage.source in (None, key.source):
-                named.setdefault(key, []).append(passage)
-    return named
+                here = _in_named_document(passage, quotes[passage], key, folded) if passage.quote else _whole(passage, key, text)
+                resolved[passage] = _better(resolved.get(passage), here)
+    return resolved
 
 
 def _in_named_document(passage: ExpectedPassage, quote: str, key: DocumentKey, text: FoldedText) -> ResolvedPassage:
@@ -120,6 +122,10 @@ def _in_named_document(passage: ExpectedPassage, quote: str, key: DocumentKey, t
     if similarity >= CHANGED_SIMILARITY:
         return ResolvedPassage(passage, PassageState.CHANGED, _locations(key, (span,)), similarity)
     return ResolvedPassage(passage, PassageState.DELETED, (), similarity)
+
+
+def _whole(passage: ExpectedPassage, key: DocumentKey, text: str) -> ResolvedPassage:
+    return ResolvedPassage(passage, PassageState.PRESENT, (Location(key, 0, len(text)),), 1.0)
 
 
 def _locations(key: DocumentKey, spans: Iterable[Span]) -> tuple[Location, ...]:
@@ -135,12 +141,17 @@ def _better(one: ResolvedPassage | None, other: ResolvedPassage) -> ResolvedPass
     return max(one, other, key=lambda r: (r.state is PassageState.PRESENT, r.similarity))
 
 
-def _in_other_documents(missing: Mapping[ExpectedPassage, str], texts: Texts) -> dict[ExpectedPassage, list[Location]]:
+def _in_other_documents(missing: Mapping[ExpectedPassage, str], read: ReadTexts) -> dict[ExpectedPassage, list[Location]]:
+    """Return where missing quotes stand. A document is searched only for quotes whose first five words it holds in a row."""
+    beginning: dict[tuple[str, ...], list[ExpectedPassage]] = {}
+    for passage, quote in missing.items():
+        if first := next(shingles(quote, MOVED_WORDS), None):
+            beginning.setdefault(first, []).append(passage)
     found: dict[ExpectedPassage, list[Location]] = {}
-    telling = {passage: quote for passage, quote in missing.items() if len(quote.split()) >= MOVED_WORDS}
-    for key in sorted(texts) if telling else ():
-        text = fold_text(texts[key])
-        for passage, quote in telling.items():
-            if spans := tuple(find_quote(text, quote)):
-                found.setdefault(passage, []).extend(_locations(key, spans))
+    for key, document in read(None) if beginning else ():
+        text = fold_text(document)
+        for first in beginning.keys() & set(shingles(text.text, MOVED_WORDS)):
+            for passage in beginning[first]:
+                if spans := tuple(find_quote(text, missing[passage])):
+                    found.setdefault(passage, []).extend(_locations(key, spans))
     return found

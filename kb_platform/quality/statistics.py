@@ -12,8 +12,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-RESAMPLES = 10_000
-SEED = 2007
+from kb_platform.quality.gate_parameters import GateParameters
+
+RESAMPLES = GateParameters.resamples
+SEED = GateParameters.seed
 _EXACT_UP_TO = 12  # 4,096 sign patterns
 _FEW_VALUES = 256
 _CELLS = 4_000_000  # bounds the memory of one block of resamples to 32 MB
@@ -58,7 +60,7 @@ def sign_flip_test(differences: Sequence[float] | np.ndarray, *, resamples: int 
         return 1.0
     observed = abs(float(d.sum()))
     if np.ptp(np.abs(d)) <= 1e-12:
-        return _binomial_mid_p(int((d > 0).sum()), len(d))
+        return mcnemar_mid_p(int((d > 0).sum()), int((d < 0).sum()))
     if len(d) <= _EXACT_UP_TO:
         signs = 1 - 2 * ((np.arange(2 ** len(d))[:, None] >> np.arange(len(d))) & 1)
         return _mid_p(np.abs(signs @ d), observed, 0)
@@ -80,10 +82,12 @@ def _mid_p(sums: np.ndarray, observed: float, observed_as_well: int) -> float:
     return (beyond + equal / 2) / (len(sums) + observed_as_well)
 
 
-def _binomial_mid_p(wins: int, pairs: int) -> float:
-    if 2 * wins == pairs:
-        return 1.0 - math.comb(pairs, wins) / 2**pairs / 2
-    return sign_test(wins, pairs - wins) - math.comb(pairs, wins) / 2**pairs
+def mcnemar_mid_p(wins: int, losses: int) -> float:
+    """Return the two-sided mid-p value of McNemar's test: as `sign_test`, with the observed count half (Fagerland et al. 2013)."""
+    pairs = wins + losses
+    if wins == losses:
+        return 1.0 - math.comb(pairs, wins) / 2**pairs / 2 if pairs else 1.0
+    return sign_test(wins, losses) - math.comb(pairs, wins) / 2**pairs
 
 
 def sign_test(wins: int, losses: int) -> float:

@@ -82,6 +82,12 @@ def _inside_word(text: str, border: int) -> bool:
     return 0 < border < len(text) and text[border - 1].isalnum() and text[border].isalnum()
 
 
+def shingles(text: str, size: int) -> Iterator[tuple[str, ...]]:
+    """Yield every run of so many words of a folded text. A quote that `find_quote` finds has all of its runs in the text."""
+    words = _WORD.findall(text)
+    return zip(*(words[i:] for i in range(size)), strict=False)
+
+
 def closest_window(text: FoldedText, quote: str) -> tuple[float, Span]:
     """Return the best share of the quote's words in a window of as many words, and the range from its first to its last one.
 

@@ -40,17 +40,31 @@ def read_query_set(queries_file: Path, qrels_file: Path) -> QuerySet:
 
 
 def read_queries(path: Path) -> dict[str, str]:
-    """Return query texts by id from JSONL with `query_id` or `_id`, and `text` or `question`; other fields are ignored."""
+    """Return query texts by id, from JSONL or, where the file is named .tsv or .txt, from lines of id, tab, text.
+
+    JSONL has `query_id` or `_id`, and `text` or `question`; other fields are ignored.
+    """
     queries: dict[str, str] = {}
-    for line, row in jsonl_objects(path):
-        where = f"{path}:{line}"
-        query = _field(row, ("query_id", "_id"), where)
+    for where, query, text in _topics(path) if path.suffix.lower() in (".tsv", ".txt") else _jsonl_queries(path):
         if query in queries:
             raise ConfigError(f"the query {query!r} is given twice", where=where)
-        queries[query] = _field(row, ("text", "question"), where)
+        queries[query] = text
     if not queries:
         raise ConfigError("holds no query", where=str(path), expected='lines such as {"query_id": "q1", "text": "..."}')
     return queries
+
+
+def _jsonl_queries(path: Path) -> Iterator[tuple[str, str, str]]:
+    for line, row in jsonl_objects(path):
+        where = f"{path}:{line}"
+        yield where, _field(row, ("query_id", "_id"), where), _field(row, ("text", "question"), where)
+
+
+def _topics(path: Path) -> Iterator[tuple[str, str, str]]:
+    for line, columns in _rows(path):
+        if len(columns) != 2 or not all(columns):
+            raise ConfigError(f"found {len(columns)} columns", where=f"{path}:{line}", expected="id, tab, question")
+        yield f"{path}:{line}", unquote(columns[0]), columns[1]
 
 
 def _field(row: Mapping[str, object], names: tuple[str, ...], where: str) -> str:
@@ -110,7 +124,7 @@ def write_qrels(path: Path, qrels: Qrels) -> None:
     with path.open("w", encoding="utf-8") as file:
         for query in sorted(qrels):
             for item, grade in sorted(qrels[query].items()):
-                file.write(f"{_encoded(query)} 0 {_encoded(item)} {grade}\n")
+                file.write(f"{encoded_id(query)} 0 {encoded_id(item)} {grade}\n")
 
 
 def write_run(path: Path, run: Run, tag: str = "kb-platform") -> None:
@@ -118,7 +132,7 @@ def write_run(path: Path, run: Run, tag: str = "kb-platform") -> None:
     with path.open("w", encoding="utf-8") as file:
         for query in sorted(run):
             for place, (item, score) in enumerate(_strictly_decreasing(run[query]), start=1):
-                file.write(f"{_encoded(query)} Q0 {_encoded(item)} {place} {score:.9g} {tag}\n")
+                file.write(f"{encoded_id(query)} Q0 {encoded_id(item)} {place} {score:.9g} {tag}\n")
 
 
 def _strictly_decreasing(scores: Mapping[str, float]) -> Iterator[tuple[str, float]]:
@@ -148,5 +162,6 @@ def _trec_ids(query: str, document: str, value: str) -> tuple[str, str, str]:
     return unquote(query), unquote(document), value
 
 
-def _encoded(item: str) -> str:
+def encoded_id(item: str) -> str:
+    """Return an id as TREC files have it: white space and `%` percent-encoded."""
     return _BREAKS_COLUMNS.sub(lambda match: quote(match[0]), item)

@@ -1,123 +1,89 @@
-"""Judges the sealed candidate: each gate measures, decides (quality/, pure), and stores its verdict with the digest it is about."""
+"""Judges the sealed candidate: a gate measures and decides (gates/), and its verdict is stored with the digest it is about."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import time
+from dataclasses import dataclass, replace
 
-from kb_platform.index.embed import Embedder
-from kb_platform.index.fusion import FusionParameters
-from kb_platform.index.retrieve import Retriever
+from kb_platform.index.embed import LoadEmbedder
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-from kb_platform.quality.gate import decide_gate
-from kb_platform.quality.gate_parameters import GateParameters
-from kb_platform.quality.golden import Golden, GoldenSet, load_golden_set
-from kb_platform.quality.integrity import (
-    IntegrityVerdict,
-    decide_coverage,
-    decide_embedding_health,
-    decide_index_recall,
-    distance_recall,
-)
-from kb_platform.quality.metrics import RunMetrics
-from kb_platform.quality.passages import DocumentKey, PassageState, resolve_goldens, stale_goldens
-from kb_platform.quality.relevance import evaluate_goldens
+from kb_platform.knowledge.progress import Progress, silent
+from kb_platform.quality.review_cases import verdict_case
+from kb_platform.release.gates import GATES, Gate
+from kb_platform.release.gates.subject import Subject
+from kb_platform.release.reports.evaluation_report import assemble_report
 from kb_platform.storage.gates import GateResult, gate_results, record_gate, record_verdict
-from kb_platform.storage.inspect_release import coverage, document_texts, neighbour_distances, sample_vectors
-from kb_platform.storage.releases import Release, candidate, live_release
+from kb_platform.storage.releases import Release, candidate, get_release, live_release
+from kb_platform.storage.reports import release_changes
 from kb_platform.storage.stores import Store
-
-SAMPLE = 64
 
 
 @dataclass(frozen=True)
-class GoldenScores:
-    """A golden set's metrics on one release, and the goldens that could not be judged there."""
+class NotMeasured:
+    """A gate that measured nothing, and the one reason.
 
-    metrics: RunMetrics
-    stale: dict[str, PassageState]
+    `required` is true where the candidate cannot be promoted without the gate. `standing` is what the gate said of the live release
+    when nothing has changed since: it still holds.
+    """
+
+    reason: str
+    required: bool = False
+    standing: GateResult | None = None
 
 
-def judge(store: Store, kb: KnowledgeBase, gate: str, load_embedder: Callable[[], Embedder], run_id: str) -> GateResult | None:
-    """Run one gate on the sealed candidate and store what it said; None when there is no candidate (nothing changed).
+def judge(
+    store: Store, kb: KnowledgeBase, gate: str, load_embedder: LoadEmbedder, run_id: str, progress: Progress = silent
+) -> GateResult | NotMeasured:
+    """Run one gate on the sealed candidate and store what it said.
+
+    Without a candidate (nothing changed) only gates that watch what is live have anything to measure.
 
     Raises:
         StateError: the candidate is not sealed.
     """
-    release = candidate(store.database)
+    GATES[gate].settle(store, kb)
+    release, live = candidate(store.database), live_release(store.database)
     if release is None:
-        return None
+        if live is None or not GATES[gate].without_candidate:
+            return _unchanged(store, kb, GATES[gate], live)
+        subject = Subject(store, kb, get_release(store.database, live), live, load_embedder, progress)
+        return GATES[gate].measure(subject) or _unchanged(store, kb, GATES[gate], live)
     if release.content_digest is None:
         raise StateError(f"release {release.release_id} is not sealed", where=kb.name, action="materialize release_candidate first")
-    result = GATES[gate](store, kb, release, load_embedder)
+    progress(f"gate {gate}", 0, None)
+    began = time.perf_counter()
+    result = GATES[gate].measure(Subject(store, kb, release, live, load_embedder, progress))
     if result is None:
-        return None
+        return NotMeasured(GATES[gate].lacking(kb) or "there is nothing to judge", required=gate in release.required_gates)
+    result = replace(result, evidence=result.evidence | {"seconds": round(time.perf_counter() - began, 3)})
+    result = _with_case(result, GATES[gate], release, release.content_digest)
     record_gate(store.database, release.release_id, release.content_digest, result, run_id)
-    _record_overall(store, release)
-    return result
+    results = _record_overall(store, kb.name, release)
+    return replace(result, accepted_by=next((found.accepted_by for found in results if found.gate == gate), None))
 
 
-def _record_overall(store: Store, release: Release) -> None:
+def _unchanged(store: Store, kb: KnowledgeBase, gate: Gate, live: int | None) -> NotMeasured:
+    if live is None:
+        return NotMeasured("there is no release yet")
+    standing = next((result for result in gate_results(store.database, live) if result.gate == gate.name), None)
+    if standing is None:
+        return NotMeasured(gate.lacking(kb) or f"nothing changed since release {live}, which this gate did not judge")
+    return NotMeasured(f"nothing changed since release {live}, of which this gate said {standing.verdict}", standing=standing)
+
+
+def _with_case(result: GateResult, gate: Gate, release: Release, digest: bytes) -> GateResult:
+    """Add the case that an inconclusive verdict is; where the gate is not required, it stops nothing and nobody is asked."""
+    case = verdict_case(result, gate.case_kind, digest) if gate.name in release.required_gates else None
+    return replace(result, cases={**result.cases, gate.case_kind: [case] if case else []})
+
+
+def _record_overall(store: Store, name: str, release: Release) -> list[GateResult]:
+    """Store the verdict over the required gates, and return all results; what others say is in the report, and stops nothing."""
     results = gate_results(store.database, release.release_id)
-    said = {result.verdict for result in results}
-    worst = next((v for v in ("regression", "inconclusive") if v in said), None)
-    complete = set(release.required_gates) <= {result.gate for result in results}
-    verdict = worst or ("pass" if complete else None)
+    said = {result.gate: result.verdict for result in results if result.gate in release.required_gates}
+    worst = next((v for v in ("regression", "inconclusive") if v in said.values()), None)
+    verdict = worst or ("pass" if set(release.required_gates) <= said.keys() else None)
     if verdict:
-        record_verdict(store.database, release.release_id, verdict, {r.gate: r.evidence for r in results})
-
-
-def _coverage(store: Store, kb: KnowledgeBase, release: Release, _embedder: Any) -> GateResult:
-    found = coverage(store.database, release.release_id)
-    return _as_result(decide_coverage(found.documents, found.without_chunks, found.failed, max_failed_share=kb.max_failed_share))
-
-
-def _index_recall(store: Store, kb: KnowledgeBase, release: Release, _embedder: Any) -> GateResult:
-    vectors = sample_vectors(store.database, release.release_id, SAMPLE)
-    pairs = neighbour_distances(store.database, release.release_id, vectors, 10)
-    return _as_result(decide_index_recall([distance_recall(near, exact, tolerance=1e-4) for near, exact in pairs], target=kb.index_recall))
-
-
-def _embedding_health(store: Store, _kb: KnowledgeBase, release: Release, _embedder: Any) -> GateResult:
-    vectors = sample_vectors(store.database, release.release_id, 1000)
-    return _as_result(decide_embedding_health(vectors, 384))
-
-
-def _as_result(verdict: IntegrityVerdict) -> GateResult:
-    return GateResult(verdict.name, verdict.passed, verdict.verdict, verdict.metric, verdict.threshold, verdict.to_dict())
-
-
-def _golden_retrieval(store: Store, kb: KnowledgeBase, release: Release, load_embedder: Callable[[], Embedder]) -> GateResult | None:
-    goldens = load_golden_set(kb.folder / "golden")
-    if goldens is None:
-        return None
-    now = score_goldens(store, kb, goldens, release.release_id, load_embedder())
-    live_id = live_release(store.database)
-    live = score_goldens(store, kb, goldens, live_id, load_embedder()) if live_id else None
-    verdict = decide_gate(
-        now.metrics.per_query, live.metrics.per_query if live else None, goldens, GateParameters(**kb.gate),
-        stale=now.stale, live_stale=live.stale if live else (),
-    )
-    return GateResult("golden_retrieval", verdict.passed, verdict.verdict.value, verdict.metric, verdict.threshold, verdict.to_dict(),
-                      goldens.content_hash)
-
-
-def score_goldens(store: Store, kb: KnowledgeBase, goldens: GoldenSet, release_id: int, embedder: Embedder) -> GoldenScores:
-    """Search a release with every golden's question, and score the hits by the passages that they hold."""
-    texts = {DocumentKey(*key): text for key, text in document_texts(store.database, release_id).items()}
-    resolved = resolve_goldens(goldens.goldens, texts)
-    retriever = Retriever(store.database, embedder, FusionParameters.from_settings(kb.search), role="gate")
-
-    def hits(golden: Golden) -> Any:
-        return retriever.search(golden.question, release_id, k=10)
-
-    rankings = {golden.id: hits(golden) for golden in goldens.goldens}
-    return GoldenScores(evaluate_goldens(rankings, resolved), stale_goldens(resolved))
-
-
-GATES: dict[str, Callable[..., GateResult | None]] = {
-    "coverage": _coverage,
-    "index_recall": _index_recall,
-    "embedding_health": _embedding_health,
-    "golden_retrieval": _golden_retrieval,
-}
+        changes = release_changes(store.database, release.release_id)
+        report = assemble_report(name, release, verdict, results, changes)
+        record_verdict(store.database, release.release_id, verdict, report.to_dict())
+    return results

@@ -1,19 +1,29 @@
-"""What assets reach the outside through: thin, opened when first used, one embedder a process."""
+"""What assets reach the outside through: thin, opened when first used, one embedder a process and space."""
 
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.knowledge.progress import Progress, silent
 from kb_platform.settings import Settings
 
 if TYPE_CHECKING:  # the code location loads without the database's and the model's libraries
+    import datetime as dt
+
     from kb_platform.index.embed import Embedder
+    from kb_platform.knowledge.spaces import EmbeddingSpace
+    from kb_platform.resources.gpu_window import Allowance
+    from kb_platform.storage.database import Database
     from kb_platform.storage.stores import Store
 
-_OPENED: "list[Store]" = []
+_OPENED: "list[Database]" = []
+_LISTENER: ContextVar[Progress] = ContextVar("progress", default=silent)
 
 
 class Platform(dg.ConfigurableResource):
@@ -23,9 +33,30 @@ class Platform(dg.ConfigurableResource):
         """Return a knowledge base's stores, with its schema at the newest revision."""
         return open_store(kb.name)
 
-    def embedder(self) -> "Embedder":
-        """Return the embedder; the model is loaded once a process, in under a second."""
-        return load_embedder()
+    def embedder(self, space: "EmbeddingSpace") -> "Embedder":
+        """Return what computes vectors of a space; the bundled model is loaded once a process, in under a second."""
+        return load_embedder(space)
+
+    def allowance(self, kb: KnowledgeBase, began: "dt.datetime | None" = None) -> "Allowance":
+        """Return what a step that embeds asks before each group of texts; its time began then, or begins now."""
+        from kb_platform.resources.gpu_window import Allowance, window_now
+
+        return Allowance(lambda: window_now(kb), kb.embed_budget, began=began)
+
+    @property
+    def progress(self) -> Progress:
+        """Return whom steps tell how far they are: the terminal of the command that runs them, else nobody."""
+        return _LISTENER.get()
+
+
+@contextmanager
+def heard_by(listener: Progress) -> Iterator[None]:
+    """Let `listener` hear how far the steps are that run inside the block."""
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
 
 
 @cache
@@ -36,27 +67,45 @@ def open_store(name: str) -> "Store":
     from kb_platform.storage.objects import ObjectStore
     from kb_platform.storage.stores import Store
 
-    settings = Settings()
-    if settings.database_url is None:
+    database = Database(database_url(), name)
+    migrate(database)
+    opened(database)
+    return Store(database, ObjectStore(f"{Settings().object_store_url.rstrip('/')}/{name}"))
+
+
+def database_url() -> str:
+    """Return the owner's URL of the database.
+
+    Raises:
+        ConfigError: it is not set.
+    """
+    url = Settings().database_url
+    if url is None:
         raise ConfigError("KB_DATABASE_URL is not set", where="environment", expected="the address of the database",
                           action="start through `kb up` or `kb refresh`, or set what `kb env` prints")
-    database = Database(settings.database_url.get_secret_value(), name)
-    migrate(database)
-    store = Store(database, ObjectStore(f"{settings.object_store_url.rstrip('/')}/{name}"))
-    _OPENED.append(store)
-    return store
+    return url.get_secret_value()
 
 
-@cache
-def load_embedder() -> "Embedder":
-    """Load the bundled model once a process."""
-    from kb_platform.index.embed import load_bundled_embedder
+def opened(database: "Database") -> None:
+    """Note a database that `close_stores` is to close."""
+    _OPENED.append(database)
 
-    return load_bundled_embedder()
+
+@lru_cache(maxsize=2)  # a change of model searches two: the candidate's and the live release's
+def load_embedder(space: "EmbeddingSpace") -> "Embedder":
+    """Load what computes the vectors of a space, once a process: as the space and the settings say."""
+    from kb_platform.index.embedders import load_for
+    from kb_platform.resources.embedding import deployment
+
+    return load_for(space, deployment(Settings()))
 
 
 def close_stores() -> None:
     """Close the pools of the stores that this process opened, so that a server can be stopped."""
-    for store in _OPENED:
-        store.database.dispose()
+    from kb_platform.resources.gpu_window import open_deployment
+
+    for database in _OPENED:
+        database.dispose()
+    _OPENED.clear()
     open_store.cache_clear()
+    open_deployment.cache_clear()

@@ -11,14 +11,17 @@ from typing import Any, LiteralString
 
 import psycopg
 
+from kb_platform.storage.binary_copy import int_array, sparse_vector
 from kb_platform.storage.captures import Capture
 from kb_platform.storage.database import Database
+from kb_platform.storage.quarantine import quarantine
 
 OPEN = 2147483647
 LOCK = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 DOCUMENT_COLUMNS = "doc_id, deleted, version_hash, title, metadata, media_type, source_object"
 CHUNK_COLUMNS = "doc_id, ordinal, start_char, end_char, content_hash, dup_no, text_hash, content, context, terms, term_weights"
+CHUNK_TYPES = ("text", "int4", "int4", "int4", "bytea", "int4", "bytea", "text", "text", "bytea", "bytea")  # the last two as they are
 STAGING = """
 create temp table st_document (doc_id text primary key, deleted bool, version_hash bytea, title text, metadata jsonb,
                                media_type text, source_object text) on commit drop;
@@ -75,26 +78,28 @@ def apply_capture(
 
 def _stage(connection: psycopg.Connection, capture: Capture, documents: Iterable[Mapping[str, Any]]) -> int:
     failures: list[tuple[int, str, str, str]] = []
-    chunks: list[tuple[Any, ...]] = []
-    with connection.cursor().copy(f"copy st_document ({DOCUMENT_COLUMNS}) from stdin") as copy:
+    staged: list[tuple[Any, ...]] = []
+    with connection.cursor().copy(f"copy st_chunk ({CHUNK_COLUMNS}) from stdin with (format binary)") as copy:
+        copy.set_types(CHUNK_TYPES)
         for d in documents:
             if d["failure"]:
                 failures.append((capture.capture_id, d["doc_id"], d["source_object"], d["failure"]))
                 continue
-            copy.write_row((d["doc_id"], d["deleted"], d["version_hash"], d["title"], d["metadata"], d["media_type"], d["source_object"]))
-            chunks.extend(_chunk_row(d["doc_id"], chunk) for chunk in d["chunks"] or ())
-    with connection.cursor().copy(f"copy st_chunk ({CHUNK_COLUMNS}) from stdin") as copy:
-        for row in chunks:
+            staged.append((d["doc_id"], d["deleted"], d["version_hash"], d["title"], d["metadata"], d["media_type"], d["source_object"]))
+            for chunk in d["chunks"] or ():
+                copy.write_row(_chunk_row(d["doc_id"], chunk))
+    with connection.cursor().copy(f"copy st_document ({DOCUMENT_COLUMNS}) from stdin") as copy:
+        for row in staged:
             copy.write_row(row)
     with connection.cursor() as cursor:
         cursor.executemany("insert into capture_failure values (%s, %s, %s, %s) on conflict do nothing", failures)
+    quarantine(connection, capture)
     return len(failures)
 
 
 def _chunk_row(doc_id: str, chunk: Mapping[str, Any]) -> tuple[Any, ...]:
-    weights = ",".join(f"{term}:{weight:.5g}" for term, weight in zip(chunk["terms"], chunk["weights"], strict=True))
     return (doc_id, chunk["ordinal"], chunk["start"], chunk["end"], chunk["content_hash"], chunk["dup_no"], chunk["text_hash"],
-            chunk["content"], chunk["context"], chunk["terms"], f"{{{weights}}}/1000000000")
+            chunk["content"], chunk["context"], int_array(chunk["terms"]), sparse_vector(chunk["terms"], chunk["weights"]))
 
 
 def _drop_superseded(connection: psycopg.Connection, capture: Capture) -> None:
@@ -159,20 +164,21 @@ def _insert_documents(connection: psycopg.Connection, capture: Capture, release_
 
 def _replace_chunks(connection: psycopg.Connection, source: str, release_id: int, space_id: str) -> tuple[int, int]:
     names = {"source": source, "rel": release_id, "open": OPEN, "space": space_id}
-    touched = "k.source = %(source)s and k.doc_id in (select doc_id from st_touched)"
-    reopened = connection.execute(f"update chunk k set valid_to = %(open)s from st_chunk st where k.source = %(source)s "
+    here = "k.space_id = %(space)s and k.source = %(source)s"  # the release's partition; others hold nothing open of the source
+    touched = f"{here} and k.doc_id in (select doc_id from st_touched)"
+    reopened = connection.execute(f"update chunk k set valid_to = %(open)s from st_chunk st where {here} "
                                   f"and k.valid_to = %(rel)s and {SAME_CHUNK}", names).rowcount
     removed = connection.execute(f"delete from chunk k where {touched} and k.valid_from = %(rel)s and k.valid_to = %(open)s "
                                  f"and not exists (select 1 from st_chunk st where {SAME_CHUNK})", names).rowcount
     closed = connection.execute(f"update chunk k set valid_to = %(rel)s where {touched} and k.valid_from < %(rel)s and "
                                 f"k.valid_to = %(open)s and not exists (select 1 from st_chunk st where {SAME_CHUNK})", names).rowcount
     inserted = connection.execute(
-        f"""insert into chunk (source, doc_id, content_hash, dup_no, valid_from, content, context, text_hash, terms,
+        f"""insert into chunk (space_id, source, doc_id, content_hash, dup_no, valid_from, content, context, text_hash, terms,
                                term_weights, embedding)
-            select %(source)s, st.doc_id, st.content_hash, st.dup_no, %(rel)s, st.content, st.context, st.text_hash, st.terms,
+            select %(space)s, %(source)s, st.doc_id, st.content_hash, st.dup_no, %(rel)s, st.content, st.context, st.text_hash, st.terms,
                    st.term_weights, v.embedding
             from st_chunk st left join vector v on v.space_id = %(space)s and v.text_hash = st.text_hash
-            where not exists (select 1 from chunk k where k.source = %(source)s and k.valid_to = %(open)s and {SAME_CHUNK})
+            where not exists (select 1 from chunk k where {here} and k.valid_to = %(open)s and {SAME_CHUNK})
             order by st.doc_id, st.ordinal""", names).rowcount
     return inserted + reopened, closed + removed
 

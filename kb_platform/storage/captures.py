@@ -1,16 +1,22 @@
 """What the sources have delivered: the log of captures, and the last known state of each document."""
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import LiteralString
 
 from kb_platform.storage.database import Database
 
 
 @dataclass(frozen=True)
 class Capture:
-    """One delivery of one source: its documents lie in `file`."""
+    """One delivery of one source: its documents lie in `file`.
+
+    `held` says that a release which was promoted holds it; `newer` stands for the held captures after it that are applied again
+    together with it (empty: none), whose documents need not be taken from this one.
+    """
 
     capture_id: int
     source: str
@@ -20,6 +26,8 @@ class Capture:
     digest: bytes
     upserts: int
     deletes: int
+    held: bool = False
+    newer: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,23 @@ class KnownDocument:
     stamp: str
 
 
+UNREADABLE: LiteralString = "known_document n join capture_failure f using (capture_id, doc_id) where not n.deleted"
 COLUMNS = "capture_id, source, day, seq, file, digest, upserts, deletes"
+# A source's applied captures; `switched` is the last promoted release that holds them under another pipeline. What the open
+# candidate holds under another one does not count: it will be discarded.
+HELD = """
+with held as (
+  select a.capture_id, a.pipeline, a.release_id, r.status in ('promoted', 'retired') as promoted
+  from applied_capture a join capture using (capture_id) join release r using (release_id) where source = %(source)s
+), switched as (
+  select coalesce(max(release_id), 0) as release_id from held where promoted and pipeline <> %(pipeline)s
+), current as (
+  select capture_id from held where pipeline = %(pipeline)s and release_id > (select release_id from switched)
+)"""
+
+# The pipeline that each source's content is in, as of a release; empty for a source that was left out of it (storage/switch.py).
+SOURCE_PIPELINE = """(select a.pipeline from applied_capture a join capture c using (capture_id)
+  where c.source = {source} and a.release_id <= {release} order by a.release_id desc limit 1)"""
 
 
 def known_documents(database: Database, source: str) -> dict[str, KnownDocument]:
@@ -55,14 +79,28 @@ def captures_of(database: Database, source: str, days: Sequence[dt.date]) -> lis
         return [Capture(*row) for row in rows]
 
 
-def unapplied_captures(database: Database, pipeline: str, sources: Sequence[str], until: dt.date) -> list[Capture]:
-    """Return the captures up to a day that the current content does not hold yet under this pipeline."""
+def pending_captures(database: Database, source: str, pipeline: str, until: dt.date) -> list[Capture]:
+    """Return the captures of a source that the content does not hold under this pipeline, oldest first.
+
+    They are those up to a day, and after a change of the pipeline all that a promoted release holds, whatever their day.
+    """
     with database.transaction("writer") as c:
         rows = c.execute(
-            f"""select {COLUMNS} from capture k where source = any(%s) and day <= %s and not exists (
-                  select 1 from applied_capture a where a.capture_id = k.capture_id and a.pipeline = %s)
-                order by day, seq, source""", (list(sources), until, pipeline))
-        return [Capture(*row) for row in rows]
+            f"""{HELD} select {COLUMNS}, h.capture_id is not null from capture k
+                left join (select distinct capture_id from held where promoted) h using (capture_id)
+                where source = %(source)s and (day <= %(until)s or h.capture_id is not null)
+                  and capture_id not in (select capture_id from current)
+                order by day, seq""", {"source": source, "pipeline": pipeline, "until": until})
+        return _with_newer([Capture(*row) for row in rows])
+
+
+def _with_newer(captures: list[Capture]) -> list[Capture]:
+    found, newer = [], ""
+    for capture in reversed(captures):
+        found.append(replace(capture, newer=newer))
+        if capture.held:
+            newer = hashlib.sha256(f"{newer} {capture.capture_id}".encode()).hexdigest()[:8]
+    return found[::-1]
 
 
 def record_capture(
@@ -109,6 +147,19 @@ def _remember(c, source: str, capture_id: int, upserted: list[KnownDocument], de
                    deleted = false, capture_id = excluded.capture_id""", (source, capture_id))
     c.execute("update known_document set deleted = true, capture_id = %s where source = %s and doc_id = any(%s)",
               (capture_id, source, deleted))
+
+
+def unreadable_documents(database: Database) -> dict[str, str]:
+    """Return the reasons by source/doc_id of all documents that cannot be used as they were last delivered."""
+    with database.transaction("writer") as c:
+        return {row[0]: row[1] for row in c.execute(f"select n.source || '/' || n.doc_id, f.reason from {UNREADABLE} order by 1")}
+
+
+def count_unreadable(database: Database, source: str) -> int:
+    """Return how many documents of a source cannot be used as they were last delivered."""
+    with database.transaction("writer") as c:
+        row = c.execute(f"select count(*) from {UNREADABLE} and n.source = %s", (source,)).fetchone()
+    return row[0] if row else 0
 
 
 def failures_of(database: Database, capture_ids: Sequence[int]) -> list[tuple[str, str, str]]:

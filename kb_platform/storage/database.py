@@ -8,9 +8,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal, cast
 
 import psycopg
@@ -20,8 +19,8 @@ from sqlalchemy.exc import OperationalError
 
 from kb_platform.knowledge.errors import ConfigError, TransientError
 
-Role = Literal["owner", "reader", "writer", "gate", "promoter"]
-LOGIN_ROLES: tuple[Role, ...] = ("reader", "writer", "gate", "promoter")
+Role = Literal["owner", "reader", "writer", "gate", "promoter", "collector", "decider"]
+LOGIN_ROLES: tuple[Role, ...] = ("reader", "writer", "gate", "promoter", "collector", "decider")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
@@ -36,6 +35,7 @@ class Database:
 
     owner_url: str = field(repr=False)
     name: str
+    _engines: dict[Role, sa.Engine] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse names that would need quoting: they become schema and role names."""
@@ -50,6 +50,16 @@ class Database:
         """Return the schema's name, which is also the prefix of its roles."""
         return f"kb_{self.name}"
 
+    @property
+    def login_roles(self) -> tuple[Role, ...]:
+        """Return the roles that log in."""
+        return LOGIN_ROLES
+
+    @property
+    def versions(self) -> str:
+        """Return the folder of its migrations, below storage/migrations."""
+        return "versions"
+
     def password(self, role: Role) -> str:
         """Return a login role's password: derived from the owner's, so that there is one secret to keep and to rotate."""
         secret = sa.make_url(self.owner_url).password or ""
@@ -62,16 +72,12 @@ class Database:
         url = sa.make_url(self.owner_url).set(username=f"{self.schema}_{role}", password=self.password(role))
         return url.render_as_string(hide_password=False)
 
-    @cached_property
-    def _engines(self) -> dict[Role, sa.Engine]:
-        return {}
-
     def engine(self, role: Role) -> sa.Engine:
         """Return the pool of a role."""
         if role not in self._engines:
             url = sa.make_url(self.url(role)).set(drivername="postgresql+psycopg")
             engine = sa.create_engine(url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": 10})
-            self._engines[role] = engine
+            self._engines.setdefault(role, engine)  # of two threads, the later one drops its own, which has connected to nothing yet
         return self._engines[role]
 
     @contextmanager
@@ -84,22 +90,46 @@ class Database:
         try:
             connection = self.engine(role).connect()
         except OperationalError as error:
-            raise TransientError(
-                f"the database does not answer ({type(error.orig).__name__})", where=self.schema,
-                action="start it with `kb up`, or check KB_DATABASE_URL",
-            ) from error
+            raise self._unreachable(error.orig) from error
         with connection, connection.begin():
             raw = driver(connection)
             raw.execute(f"set local search_path to {self.schema}, public".encode())
-            register_vector(raw)
-            try:
+            if not connection.info.get("knows_vectors"):  # once a connection, not once a transaction: it is four queries
+                register_vector(raw)
+                connection.info["knows_vectors"] = True
+            with self._there(raw):
                 yield raw
-            except psycopg.OperationalError as error:
-                if raw.closed:
-                    raise TransientError(
-                        f"the database went away ({type(error).__name__})", where=self.schema, action="run the command again",
-                    ) from error
-                raise
+
+    @contextmanager
+    def session(self, role: Role) -> Iterator[psycopg.Connection]:
+        """Yield a connection of its own, each statement its own transaction: for locks that last, and what refuses a transaction.
+
+        Raises:
+            TransientError: the server cannot be reached, or went away.
+        """
+        try:
+            connection = psycopg.connect(self.url(role), autocommit=True, connect_timeout=10)
+        except psycopg.OperationalError as error:
+            raise self._unreachable(error) from error
+        with closing(connection), self._there(connection):
+            connection.execute(f"set search_path to {self.schema}, public".encode())
+            yield connection
+
+    def _unreachable(self, error: BaseException | None) -> TransientError:
+        return TransientError(f"the database does not answer ({type(error).__name__})", where=self.schema,
+                              action="start it with `kb up`, or check KB_DATABASE_URL")
+
+    @contextmanager
+    def _there(self, connection: psycopg.Connection) -> Iterator[None]:
+        """Say in one sentence that the server went away; other errors are the caller's."""
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            if connection.closed:
+                raise TransientError(
+                    f"the database went away ({type(error).__name__})", where=self.schema, action="run the command again",
+                ) from error
+            raise
 
     def dispose(self) -> None:
         """Close the pools."""

@@ -1,16 +1,22 @@
 """Verdicts beside the release they are about, bound to the digest of its sealed content."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
 from psycopg.types.json import Jsonb
 
+from kb_platform.knowledge.errors import StateError
+from kb_platform.knowledge.review_cases import VERDICT_KINDS, CaseKind, ReviewCase, verdict_digest
 from kb_platform.storage.database import Database
+from kb_platform.storage.review_cases import replace_cases, withdraw_waivers
+from kb_platform.storage.review_outcomes import COUNTS
 
 
 @dataclass(frozen=True)
 class GateResult:
-    """What one gate said about one sealed content."""
+    """What one gate said about one sealed content, and the cases for a person that it found: all there now are, by kind."""
 
     gate: str
     passed: bool
@@ -19,28 +25,54 @@ class GateResult:
     threshold: float | None
     evidence: dict[str, Any]
     golden_hash: str | None = None
+    cases: Mapping[CaseKind, Sequence[ReviewCase]] = field(default_factory=dict)
+    accepted_by: str | None = None
+    """The reviewer who let this verdict pass, for this content and these goldens."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return why it says so, in sentences; some gates keep more about each."""
+        return tuple(reason if isinstance(reason, str) else str(reason["message"]) for reason in self.evidence.get("reasons", ()))
 
 
 def record_gate(database: Database, release_id: int, digest: bytes, result: GateResult, run_id: str) -> None:
-    """Store a verdict; a later one about the same content replaces it while the release is undecided."""
-    with database.transaction("gate") as c:
-        c.execute(
-            """insert into gate_result (release_id, gate, content_digest, passed, verdict, metric, threshold, evidence, golden_hash, run_id)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-               on conflict (release_id, gate, content_digest) do update set passed = excluded.passed, verdict = excluded.verdict,
-                 metric = excluded.metric, threshold = excluded.threshold, evidence = excluded.evidence,
-                 golden_hash = excluded.golden_hash, run_id = excluded.run_id, at = now()""",
-            (release_id, result.gate, digest, result.passed, result.verdict, result.metric, result.threshold,
-             Jsonb(result.evidence), result.golden_hash, run_id))
+    """Store a verdict and its cases in one transaction; a later verdict about the same content replaces it.
+
+    Open cases of the kinds in `result.cases` that are not among them any more are withdrawn.
+
+    Raises:
+        StateError: the release is not what was measured any more: another refresh has opened, promoted or discarded it.
+    """
+    try:
+        with database.transaction("gate") as c:
+            c.execute(
+                """insert into gate_result (release_id, gate, content_digest, passed, verdict, metric, threshold, evidence, golden_hash, run_id)
+                   values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                   on conflict (release_id, gate, content_digest) do update set passed = excluded.passed, verdict = excluded.verdict,
+                     metric = excluded.metric, threshold = excluded.threshold, evidence = excluded.evidence,
+                     golden_hash = excluded.golden_hash, run_id = excluded.run_id, at = now()""",
+                (release_id, result.gate, digest, result.passed, result.verdict, result.metric, result.threshold,
+                 Jsonb(result.evidence), result.golden_hash, run_id))
+            for kind, cases in result.cases.items():
+                verdict = kind in VERDICT_KINDS
+                replace_cases(c, kind, cases, release_id, among=[result.gate] if verdict else None)
+            still_asked = verdict_digest(digest, result.golden_hash) if result.verdict == "regression" else None
+            withdraw_waivers(c, result.gate, release_id, keep=still_asked)
+    except psycopg.errors.CheckViolation as error:
+        if error.diag.constraint_name != "a_verdict_is_of_what_is_sealed":  # gate_guard() (migrations/sql/0007_fair_and_named.sql)
+            raise
+        raise StateError(error.diag.message_primary or str(error), where=f"{database.name}, gate {result.gate}",
+                         action="another refresh was quicker; look at `kb releases`, and refresh again") from error
 
 
 def gate_results(database: Database, release_id: int) -> list[GateResult]:
     """Return the verdicts about the content that the release holds now."""
     with database.transaction("gate") as c:
         rows = c.execute(
-            """select g.gate, g.passed, g.verdict, g.metric, g.threshold, coalesce(g.evidence, '{}'), g.golden_hash
+            f"""select g.gate, g.passed, g.verdict, g.metric, g.threshold, coalesce(g.evidence, '{{}}'), g.golden_hash,
+                 (select o.reviewer_id from acceptance a join review_outcome o using (review_id) where {COUNTS} limit 1)
                from gate_result g join release r using (release_id, content_digest) where release_id = %s order by gate""", (release_id,))
-        return [GateResult(*row) for row in rows]
+        return [GateResult(*row[:7], accepted_by=row[7]) for row in rows]
 
 
 def record_verdict(database: Database, release_id: int, verdict: str, report: dict[str, Any]) -> None:

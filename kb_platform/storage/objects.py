@@ -3,6 +3,7 @@
 Names come from content or from database ids, so writing a file again puts the same bytes in the same place.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ class ObjectStore:
         if partial != path:
             fs.mv(partial, path)
         return count
+
+    def files(self) -> Iterator[tuple[str, dt.datetime]]:
+        """Yield every file's name and when it was made."""
+        fs, root = self._opened
+        fs.invalidate_cache()
+        for path in fs.find(root):
+            with suppress(FileNotFoundError):  # gone since
+                yield path.removeprefix(root).lstrip("/"), fs.modified(path)
 
     def remove(self, name: str) -> None:
         """Remove a file; it need not be there."""

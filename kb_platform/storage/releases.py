@@ -59,6 +59,23 @@ def get_release(database: Database, release_id: int) -> Release:
     return found[0]
 
 
+def kept_release(database: Database, release_id: int) -> Release:
+    """Return a release whose sealed content is all there, promoted or not.
+
+    Raises:
+        StateError: there is none with this id, it was never sealed, it was discarded, or its rows were collected.
+    """
+    release = get_release(database, release_id)
+    if release.status == "discarded" or release.content_digest is None:
+        found = "was discarded" if release.status == "discarded" else "is not sealed: its content may still change"
+        raise StateError(f"release {release_id} {found}", where=database.name, action="see `kb releases`")
+    with database.transaction("gate") as c:
+        row = c.execute("select release_id from gc_horizon").fetchone()
+    if row and release_id < row[0]:
+        raise StateError(f"the rows of release {release_id} were collected", where=database.name, expected=f"release {row[0]} or a later one")
+    return release
+
+
 def live_release(database: Database, role: Role = "gate") -> int | None:
     """Return the id that the pointer shows, None before the first promotion."""
     with database.transaction(role) as c:
@@ -71,16 +88,21 @@ def candidate(database: Database) -> Release | None:
     return next((r for r in list_releases(database) if r.status in ("building", "sealed")), None)
 
 
+def newest_release(database: Database) -> int | None:
+    """Return the release with the newest content: the candidate, else the live one; None before the first."""
+    release = candidate(database)
+    return release.release_id if release else live_release(database)
+
+
 def open_candidate(connection: psycopg.Connection, space_id: str, pipeline: str, run_id: str) -> int:
     """Return the building release: the open one, the sealed one with its seal undone (which voids its verdict), or a new one.
 
-    `connection` is a writer's and holds the knowledge base's lock.
+    `connection` is a writer's and holds the knowledge base's lock. An open one is in this space: see storage/switch.py.
     """
-    row = connection.execute("select release_id, status from release where status in ('building', 'sealed') for update").fetchone()
+    row = connection.execute("select release_id from release where status in ('building', 'sealed') for update").fetchone()
     if row:
         connection.execute("""update release set status = 'building', content_digest = null, sealed_at = null, verdict = null,
-                              space_id = %s, pipeline = %s, run_id = %s where release_id = %s""",
-                           (space_id, pipeline, run_id, row[0]))
+                              pipeline = %s, run_id = %s where release_id = %s""", (pipeline, run_id, row[0]))
         return int(row[0])
     fresh = connection.execute(
         """insert into release (release_id, base_release, space_id, pipeline, run_id)
@@ -91,7 +113,7 @@ def open_candidate(connection: psycopg.Connection, space_id: str, pipeline: str,
 
 
 def seal(database: Database, release_id: int, required_gates: Sequence[str]) -> bytes:
-    """Count the terms, build the index where it is missing, freeze content and required gates; return the content digest.
+    """Count the terms, build the index where it is missing, freeze content and required gates; return the digest that the guard made.
 
     Sealing a sealed release again with the same gates returns its digest and changes nothing.
     """
@@ -103,10 +125,9 @@ def seal(database: Database, release_id: int, required_gates: Sequence[str]) -> 
             return bytes(row[1])
         if row and row[0] == "sealed":
             c.execute("update release set status = 'building', content_digest = null, verdict = null where release_id = %s", (release_id,))
-        c.execute("select build_index(), count_terms(%s)", (release_id,))
+        c.execute("select build_index(%s), count_terms(%s)", (release_id, release_id))
         done = c.execute(
             """update release set status = 'sealed', sealed_at = now(), required_gates = %(gates)s,
-                 content_digest = content_digest(%(id)s),
                  chunk_count = (select count(*) from chunk where valid_from <= %(id)s and valid_to > %(id)s),
                  document_count = (select count(*) from document_version where valid_from <= %(id)s and valid_to > %(id)s)
                where release_id = %(id)s returning content_digest""",
@@ -127,7 +148,9 @@ def promote(database: Database, release_id: int) -> None:
             c.execute("""insert into active (release_id) values (%s)
                          on conflict (one) do update set release_id = excluded.release_id""", (release_id,))
     except psycopg.errors.CheckViolation as error:
-        raise GateRefusal(error.diag.message_primary or str(error), where=database.name) from error
+        lacking = error.diag.constraint_name == "all_required_gates_passed"  # promote_guard() (migrations/sql/0007_fair_and_named.sql)
+        look = f"kb report {database.name} --release {release_id}" if lacking else f"kb releases {database.name}"
+        raise GateRefusal(error.diag.message_primary or str(error), where=database.name, action=f"see `{look}`") from error
 
 
 def discard(database: Database, release_id: int) -> dict[str, int]:
@@ -136,19 +159,25 @@ def discard(database: Database, release_id: int) -> dict[str, int]:
     Raises:
         StateError: it is live, or a newer release builds on it.
     """
-    names = {"id": release_id, "open": OPEN}
     try:
         with database.transaction("writer") as c:
             lock(c, database)
-            c.execute("update release set status = 'discarded' where release_id = %(id)s", names)
-            c.execute("delete from document_version where valid_from = %(id)s", names)
-            c.execute("update document_version set valid_to = %(open)s where valid_to = %(id)s", names)
-            removed = c.execute("delete from chunk where valid_from = %(id)s", names).rowcount
-            reopened = c.execute("update chunk set valid_to = %(open)s where valid_to = %(id)s", names).rowcount
-            c.execute("delete from term_df where valid_from = %(id)s", names)
-            c.execute("delete from applied_capture where release_id = %(id)s", names)
+            return undo(c, release_id)
     except (psycopg.errors.CheckViolation, psycopg.errors.ForeignKeyViolation) as error:
-        raise StateError(error.diag.message_primary or str(error), where=database.name) from error
+        raise StateError(error.diag.message_primary or str(error), where=database.name,
+                         action="discard the newest first; `kb rollback` comes before it where that is live") from error
+
+
+def undo(connection: psycopg.Connection, release_id: int) -> dict[str, int]:
+    """Discard a release within a writer's transaction that holds the lock."""
+    names = {"id": release_id, "open": OPEN}
+    connection.execute("update release set status = 'discarded' where release_id = %(id)s", names)
+    connection.execute("delete from document_version where valid_from = %(id)s", names)
+    connection.execute("update document_version set valid_to = %(open)s where valid_to = %(id)s", names)
+    removed = connection.execute("delete from chunk where valid_from = %(id)s", names).rowcount
+    reopened = connection.execute("update chunk set valid_to = %(open)s where valid_to = %(id)s", names).rowcount
+    connection.execute("delete from term_df where valid_from = %(id)s", names)
+    connection.execute("delete from applied_capture where release_id = %(id)s", names)
     return {"rows_removed": removed, "rows_reopened": reopened}
 
 

@@ -17,7 +17,7 @@ from kb_platform.local.dagster_pages import answers, code_locations
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
 CHAIN = ("raw_documents", "chunks", "embeddings", "vector_index")
-HANDBOOK = {f"handbook/documents/{step}" for step in CHAIN} | {"handbook/release_candidate", "handbook/promoted_release"}
+HANDBOOK = {f"handbook/documents/{step}" for step in CHAIN} | {"handbook/release_candidate", "handbook/promoted_release", "handbook/maintenance"}
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_the_pages_show_the_code_location(command: tuple[str, ...], bare: dict[s
     except URLError:
         pytest.fail((tmp_path / "log").read_text())
     finally:
-        server.send_signal(signal.SIGINT)
+        os.killpg(server.pid, signal.SIGTERM)  # not SIGINT, which whatever a shell started in the background ignores
         try:
             server.wait(60)
         finally:

@@ -1,17 +1,23 @@
 """Loading the code location loads no model, no database driver and no table library."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 SCRIPT = """
 import sys, warnings
 warnings.simplefilter("ignore")
 import kb_platform.definitions
 kb_platform.definitions.defs()
-print([name for name in ("openvino", "torch", "tokenizers", "numpy", "pyarrow", "psycopg", "alembic", "llama_index") if name in sys.modules])
+print([name for name in ("openvino", "torch", "tokenizers", "numpy", "pyarrow", "psycopg", "alembic", "llama_index", "httpx", "deepeval", "temporalio", "cryptography", "kubernetes") if name in sys.modules])
 """
 
 
-def test_the_code_location_loads_no_heavy_library() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize("steps", ["in_process", "kubernetes"])
+def test_the_code_location_loads_no_heavy_library(steps: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KB_")}  # other tests' homes
+    environment["KB_STEPS"] = steps
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "[]"

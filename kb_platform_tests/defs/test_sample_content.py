@@ -19,9 +19,11 @@ import yaml
 import kb_platform
 from kb_platform.quality.golden import Golden, Severity, load_golden_set
 from kb_platform.quality.passages import DocumentKey, PassageState, resolve_goldens, stale_goldens
+from kb_platform_tests.quality.builders import reading
 
 HANDBOOK = Path(kb_platform.__file__).parent / "defs" / "handbook"
-DAY1, DAY2, DAY3 = HANDBOOK / "documents", HANDBOOK / "deliveries" / "day2", HANDBOOK / "deliveries" / "day3"
+DAY1 = HANDBOOK / "documents"
+DAY2, DAY3, DAY4 = (HANDBOOK / "deliveries" / name for name in ("day2", "day3", "day4"))
 FORMATS = {".md", ".txt", ".html", ".docx", ".pdf"}
 SLICES = {"lookup", "paraphrase", "acronym", "numbers"}
 FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
@@ -72,7 +74,7 @@ def _formats_expected() -> Counter[str]:
 
 def _stale(documents: dict[str, str]) -> dict[str, PassageState]:
     texts = {DocumentKey("documents", doc_id): text for doc_id, text in documents.items()}
-    return stale_goldens(resolve_goldens(_goldens(), texts))
+    return stale_goldens(resolve_goldens(_goldens(), reading(texts)))
 
 
 def test_the_first_delivery_has_enough_documents_of_every_format() -> None:
@@ -194,3 +196,13 @@ def test_day_3_takes_the_answers_out_of_at_least_20_documents() -> None:
     lost = _stale(_after_day2() | day3)
     assert len(lost) > 0.2 * len(goldens)
     assert sum(goldens[golden].severity is Severity.CRITICAL for golden in lost) >= 3
+
+
+def test_day_4_mends_what_day_3_broke_and_deletes_what_goldens_still_ask_for() -> None:
+    day4, texts, deleted = _delivered(DAY4), _after_day2(), set((DAY4 / "deleted.txt").read_text(encoding="utf-8").split())
+    assert deleted <= set(texts)
+    assert not set(day4) & set(texts)
+    assert len(deleted) < 0.15 * len(texts)  # a tenth of the documents is no churn
+    lost = _stale({doc_id: text for doc_id, text in (texts | day4).items() if doc_id not in deleted})
+    assert len(lost) - len(_stale(texts)) >= 6
+    assert sum(golden.severity is Severity.CRITICAL for golden in _goldens() if golden.id in lost) < 3

@@ -1,8 +1,6 @@
 """A home with a real Postgres for the whole folder, and knowledge bases made of a few small files."""
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,28 +9,36 @@ import yaml
 
 from kb_platform.cli import session
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-from kb_platform.local.supervisor import down
 from kb_platform.settings import Settings
+from kb_platform_tests.homes import at_home, serving_home
 
 MakeKb = Callable[..., KnowledgeBase]
 
 
-@pytest.fixture(scope="package")
-def home() -> Iterator[Path]:
-    """Yield a home whose Postgres runs while the tests of this folder do."""
-    folder = Path(tempfile.mkdtemp(prefix="kb-flow-"))
-    folder.chmod(0o755)
-    chosen = Settings(home=folder / "home", defs=folder / "defs", database_url=None, object_store=str(folder / "objects"))
-    (folder / "defs").mkdir()
-    before = dict(os.environ)
-    try:
-        with session.use(chosen), session.database_running():
-            yield folder
-    finally:
-        down(chosen, wipe=True)
-        os.environ.clear()
-        os.environ.update(before)
-        shutil.rmtree(folder, ignore_errors=True)
+@pytest.fixture(scope="session")
+def served() -> Iterator[Settings]:
+    """Yield the settings of a home whose Postgres runs to the end."""
+    with serving_home("kb-flow-") as chosen:
+        yield chosen
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(served: Settings) -> Iterator[Path]:
+    """Yield the folder that holds the home and its knowledge bases, while a module's tests work there."""
+    with at_home(served):
+        yield served.home.parent
+
+
+def write_kb(home: Path, name: str, files: dict[str, str], **attributes: object) -> KnowledgeBase:
+    """Write a knowledge base over a folder of files."""
+    folder = home / "defs" / name
+    for path, text in files.items():
+        target = folder / "documents" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+    body = {"name": name, "start_date": "2026-01-01", "sources": [{"name": "docs", "kind": "files", "path": "documents"}]} | attributes
+    (folder / "defs.yaml").write_text(yaml.safe_dump({"type": "kb_platform.components.KnowledgeBase", "attributes": body}))
+    return session.knowledge_base(name)
 
 
 @pytest.fixture
@@ -41,15 +47,7 @@ def make_kb(home: Path, request: pytest.FixtureRequest) -> Iterator[MakeKb]:
     made: list[KnowledgeBase] = []
 
     def make(files: dict[str, str], suffix: str = "", **attributes: object) -> KnowledgeBase:
-        name = f"t{abs(hash(request.node.name)) % 10**8}{suffix}"
-        folder = home / "defs" / name
-        for path, text in files.items():
-            target = folder / "documents" / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
-        body = {"name": name, "start_date": "2026-01-01", "sources": [{"name": "docs", "kind": "files", "path": "documents"}]} | attributes
-        (folder / "defs.yaml").write_text(yaml.safe_dump({"type": "kb_platform.components.KnowledgeBase", "attributes": body}))
-        made.append(session.knowledge_base(name))
+        made.append(write_kb(home, f"t{abs(hash(request.node.name)) % 10**8}{suffix}", files, **attributes))
         return made[-1]
 
     yield make

@@ -54,6 +54,21 @@ def test_wrong_usage_is_exit_code_2(home: object) -> None:
     assert kb("nosuch").returncode == 2
 
 
+@pytest.mark.parametrize(("arguments", "said"), [
+    (("refresh", "{kb}", "--day", "foo"), "--day 'foo'; expected YYYY-MM-DD or"),
+    (("refresh", "{kb}", "--day", ""), "--day ''; expected YYYY-MM-DD or"),
+    (("refresh", "{kb}", "--source", "web"), "no source 'web'; expected one of docs"),
+    (("search", "{kb}", "badges", "--filter", "foo"), "--filter 'foo'; expected KEY=VALUE"),
+    (("golden", "export", "{kb}", "--to", "x", "--format", "foo"), "--format 'foo'; expected one of beir, trec, deepeval"),
+    (("golden", "list", "{kb}", "--state", "foo"), "--state 'foo'; expected one of present, moved, changed, deleted"),
+])
+def test_an_option_that_cannot_be_meant_is_one_line_and_exit_code_2(make_kb: MakeKb, arguments: tuple[str, ...], said: str) -> None:
+    made = make_kb({"badges.md": "# Badges\n\nA badge is worn at the chest.\n"})
+    done = kb(*(argument.format(kb=made.name) for argument in arguments))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert said in done.stderr
+
+
 def test_errors_are_an_object_with_json(home: object) -> None:
     done = kb("search", "nosuch", "anything", "--json")
     assert done.returncode == 1
@@ -77,7 +92,7 @@ def test_env_names_the_owners_address_and_one_of_each_role(make_kb: MakeKb) -> N
     made = make_kb(FILES)
     found = json.loads(kb("env", "--json").stdout)
     assert found["database_url"].startswith("postgresql://")
-    assert set(found["roles"][made.name]) == {"reader", "writer", "gate", "promoter"}
+    assert set(found["roles"][made.name]) == {"reader", "writer", "gate", "promoter", "collector", "decider"}
     assert "export KB_DATABASE_URL=" in kb("env").stdout
 
 

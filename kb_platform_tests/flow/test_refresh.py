@@ -1,19 +1,24 @@
 """The main job on a real Postgres, with the real model, through the commands' own functions."""
 
+import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
-from kb_platform.cli import session
+from kb_platform.cli import app, session
 from kb_platform.cli.queries import make_retriever
 from kb_platform.cli.refreshing import exit_code, refresh_once
 from kb_platform.knowledge.errors import ConfigError, GateRefusal, StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.gates import GateResult, record_gate
 from kb_platform.storage.releases import candidate, discard, get_release, live_release, promote, seal
+from kb_platform.storage.review_cases import list_cases
 
 FRIDGE = "# Fridge\n\nVaccines are kept between two and eight degrees.\n\nCall extension 4410 when the alarm sounds.\n"
 FILES = {
@@ -42,7 +47,7 @@ def test_a_first_refresh_promotes_and_says_that_there_are_no_goldens(make_kb: Ma
     kb = make_kb(FILES)
     report = refresh(kb)
     assert (report["verdict"], report["promoted"], exit_code(report)) == ("pass", True, 0), report
-    assert report["documents"] == {"new": 3, "changed": 0, "unchanged": 0, "deleted": 0, "failed": 0}
+    assert report["documents"] == {"new": 3, "changed": 0, "unchanged": 0, "deleted": 0, "failed": 0, "unreadable": 0}
     assert report["golden_gate"] is False
     retriever, live = make_retriever(kb, "reader", None)
     hit = retriever.search("how cold must vaccines be", live, k=1)[0]
@@ -55,7 +60,7 @@ def test_a_refresh_with_nothing_changed_computes_and_writes_nothing(make_kb: Mak
     first, before = refresh(kb), None
     before = rows(kb, "select id, xmin::text from chunk order by id")
     again = refresh(kb)
-    assert again["vectors"] == {"computed": 0, "reused": 0}
+    assert again["vectors"] == {"computed": 0, "reused": 0, "left": 0}
     assert again["rows"] == {"inserted": 0, "closed": 0}
     assert (again["release"], again["promoted"], exit_code(again)) == (first["release"], True, 0)
     assert rows(kb, "select id, xmin::text from chunk order by id") == before
@@ -70,7 +75,7 @@ def test_an_edit_touches_the_rows_of_its_document_only(make_kb: MakeKb) -> None:
     edit(kb, "it/login.md", None)
     edit(kb, "it/badge.md", "# Badge\n\nBadges are printed at the front desk.\n")
     report = refresh(kb, "2026-03-02")
-    assert report["documents"] == {"new": 1, "changed": 1, "unchanged": 1, "deleted": 1, "failed": 0}
+    assert report["documents"] == {"new": 1, "changed": 1, "unchanged": 1, "deleted": 1, "failed": 0, "unreadable": 0}
     assert report["vectors"]["computed"] <= 3
     assert set(before) - set(rows(kb, others)) == set(rows(kb, "select id from chunk where doc_id = 'it/login.md'"))
     retriever, live = make_retriever(kb, "reader", None)
@@ -109,7 +114,7 @@ def test_a_source_that_is_gone_is_an_error_and_deletes_nothing(make_kb: MakeKb) 
     folder.rename(kb.folder / "elsewhere")
     report = refresh(kb)
     assert exit_code(report) == 1
-    assert "no such folder" in " ".join(report["errors"].values())
+    assert next(iter(report["errors"].values())).startswith(f"{folder}: no such folder; expected a folder of documents")
     assert report["documents"]["deleted"] == 0
 
 
@@ -140,14 +145,16 @@ def test_a_bad_delivery_is_caught_and_the_pointer_stays(make_kb: MakeKb) -> None
     bad = refresh(kb, "2026-03-02")
     database = session.store(kb.name).database
     assert exit_code(bad) in (3, 4)
+    assert ("stale_golden", "g1") in {(case.kind, case.subject) for case in list_cases(database, ["open"])}
     assert live_release(database) == good["release"] != bad["release"]
-    with pytest.raises(GateRefusal, match="golden_retrieval"):
+    with pytest.raises(GateRefusal, match=r"golden_retrieval.*see `kb report"):
         promote(database, bad["release"])
     with pytest.raises(StateError, match="never promoted"):
         make_retriever(kb, "reader", bad["release"])
     edit(kb, "pharmacy/fridge.md", FRIDGE)
     fixed = refresh(kb, "2026-03-03")
     assert (fixed["release"], fixed["promoted"]) == (bad["release"], True)
+    assert not list_cases(database, ["open"])
 
 
 def test_materializing_the_pointer_by_hand_is_refused_in_a_sentence(make_kb: MakeKb) -> None:
@@ -202,7 +209,7 @@ def test_a_verdict_about_other_content_is_refused(make_kb: MakeKb) -> None:
     release = refresh(kb)["release"]
     database = session.store(kb.name).database
     digest = seal(database, release, get_release(database, release).required_gates)
-    with pytest.raises(psycopg.errors.CheckViolation):
+    with pytest.raises(StateError, match=r"the verdict is about other content than what is sealed.*kb releases"):
         record_gate(database, release, b"other" + digest, GateResult("golden_retrieval", True, "pass", 1, 1, {}), "x")
 
 
@@ -223,11 +230,46 @@ def test_a_mistake_in_the_yaml_of_another_knowledge_base_is_not_in_the_way(make_
 def test_files_that_cannot_be_used_are_reported_and_the_rest_is_live(make_kb: MakeKb) -> None:
     kb = make_kb(FILES | {f"more/{n}.md": f"# Note {n}\n\nRoom {n} is cleaned daily.\n" for n in range(20)})
     (kb.folder / "documents" / "empty.md").write_text("")
+    for name in ("beds", "wards"):
+        (kb.folder / "documents" / f"{name}.csv").write_text("room,beds\n7,4\n")
     (kb.folder / "documents" / "broken.pdf").write_bytes(b"%PDF-1.4\n% cut off")
     report = refresh(kb)
     assert report["promoted"]
     assert report["documents"]["failed"] == 2
     assert {f["source_object"] for f in report["failures"]} == {"empty.md", "broken.pdf"}
+    assert report["skipped"] == [{"source": "docs", "reason": "no reader for .csv", "count": "2", "example": "beds.csv"}]
+
+
+def test_documents_that_failed_earlier_are_counted_until_they_can_be_read(make_kb: MakeKb) -> None:
+    kb = make_kb(FILES | {f"more/{n}.md": f"# Note {n}\n\nRoom {n} is cleaned daily.\n" for n in range(40)})
+    broken = [kb.folder / "documents" / f"{name}.pdf" for name in ("first", "second")]
+    for path in broken:
+        path.write_bytes(b"%PDF-1.4\n% cut off")
+    first = refresh(kb)
+    assert (first["documents"]["failed"], first["documents"]["unreadable"]) == (2, 2), first
+    second = refresh(kb)
+    assert (second["documents"]["failed"], second["documents"]["unreadable"]) == (0, 2), second
+    listed = CliRunner().invoke(app, ["review", "list", kb.name, "--json"])
+    reasons = {case["subject"]: case["reason"] for case in json.loads(listed.stdout)["cases"]}
+    assert set(reasons) == {"docs/first.pdf", "docs/second.pdf"} and all(reasons.values()), reasons
+    broken[0].unlink()
+    broken[1].rename(broken[1].with_suffix(".md")).write_text("# Second\n\nNow it can be read.\n")
+    assert refresh(kb)["documents"]["unreadable"] == 0
+
+
+def test_an_interrupted_step_ends_the_refresh_before_the_next_one(make_kb: MakeKb) -> None:
+    from kb_platform.cli.runs import run_refresh
+
+    kb = make_kb(FILES)
+
+    def press_ctrl_c(doing: str, _done: int, _total: int | None) -> None:
+        if doing == "documents read":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_refresh(session.settings(), kb, [kb.today().isoformat()], ["docs"], press_ctrl_c)
+    assert candidate(session.store(kb.name).database) is None
+    assert refresh(kb)["promoted"]
 
 
 def test_two_refreshes_of_one_day_at_once_end_with_the_digest_of_one(make_kb: MakeKb) -> None:

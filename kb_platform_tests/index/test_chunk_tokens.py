@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from kb_platform.index.bundled_model import bundled_tokenizer
 from kb_platform.index.tokens import LARGEST_UNIT, WINDOW, ModelTokenizer
@@ -25,6 +28,38 @@ def test_text_that_spells_a_special_token_is_text(tokenizer: ModelTokenizer) -> 
     *_, separator = tokenizer.ids(["a"])[0]
     assert tokenizer.ids(["a [SEP] b"])[0].count(separator) == 1
     assert tokenizer.count("[SEP]") > 1
+
+
+def own_words(tokenizer: ModelTokenizer, text: str) -> dict[int, tuple[int, int]]:
+    """Return end and number of tokens by the start of each word, as the tokenizer says when it is asked for the whole text."""
+    encoding = tokenizer.tokenizer.encode(text, add_special_tokens=False)
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for word, span in zip(encoding.word_ids, encoding.offsets, strict=True):
+        spans.setdefault(word, []).append(span)
+    return {found[0][0]: (found[-1][1], len(found)) for found in spans.values()}
+
+
+def counted_words(tokenizer: ModelTokenizer, text: str) -> dict[int, tuple[int, int]]:
+    words = tokenizer.words(text)
+    return {words.starts[i]: (words.ends[i], words.before[i + 1] - words.before[i]) for i in range(len(words))}
+
+
+MIXED = st.text(st.characters(max_codepoint=127) | st.sampled_from("\n\n  aAzZ09_-.'/\x00\x0b\x85\u2028\u0301é각\u200bﬁ"), max_size=120)
+
+
+@given(MIXED)
+@settings(max_examples=300, deadline=None)
+def test_words_are_those_of_the_tokenizer_whatever_the_line_holds(tokenizer: ModelTokenizer, text: str) -> None:
+    text = "x " + text  # the first unit begins at 0 in any case
+    assert counted_words(tokenizer, text) == own_words(tokenizer, text)
+
+
+def test_a_tokenizer_of_another_kind_is_asked_for_every_word(tmp_path: Path) -> None:
+    other = Tokenizer(WordLevel({"a": 0, "?": 1}, unk_token="?"))
+    other.pre_tokenizer = WhitespaceSplit()
+    other.save(str(tmp_path / "tokenizer.json"))
+    text = "a.b well-known a"
+    assert counted_words(ModelTokenizer(tmp_path), text) == {0: (3, 1), 4: (14, 1), 15: (16, 1)}
 
 
 @given(st.text(max_size=300), st.data())

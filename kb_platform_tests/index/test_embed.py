@@ -14,8 +14,11 @@ import pytest
 from kb_platform.index import bundled_model
 from kb_platform.index.bundled_model import bundled_folder, bundled_space, bundled_tokenizer
 from kb_platform.index.chunk import ChunkParameters
-from kb_platform.index.embed import Embedder, OpenVinoEmbedder, load_bundled_embedder, space_of_folder
+from kb_platform.index.embed import Embedder, OpenVinoEmbedder, load_bundled_embedder
+from kb_platform.index.embedders import Deployment, load_for
+from kb_platform.index.model_folder import folder_of, space_of
 from kb_platform.knowledge.errors import ConfigError, PermanentError
+from kb_platform.knowledge.spaces import EmbeddingChoice, EmbeddingSpace
 
 TEXTS = [
     "Aspirin thins the blood.", "", "中文字符", "Блокаторы бета-рецепторов", "é\u0301 \u200b 😀", "[CLS] [SEP] [MASK]", "a" * 500,
@@ -121,7 +124,8 @@ def test_the_space_names_model_bytes_and_chunker() -> None:
     assert (space.dimension, space.max_tokens, space.pooling) == (384, 256, "mean")
     assert space.chunker == ChunkParameters().fingerprint
     assert bundled_space(ChunkParameters(content_tokens=190)).space_id != space.space_id
-    assert space_of_folder(bundled_folder(), space.model, space.chunker, max_tokens=256) == space
+    assert space_of(EmbeddingChoice()) == space
+    assert space.space_id == "12af71941dd651fa", "a new id would embed every knowledge base anew"
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])
@@ -149,8 +153,8 @@ def test_a_folder_that_pools_by_its_first_token_is_another_space(tmp_path: Path,
     (folder / "1_Pooling").unlink()
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}))
-    space = space_of_folder(folder, "mine", "none", max_tokens=128)
-    assert (space.pooling, space.max_tokens) == ("cls", 128)
+    space = space_of(EmbeddingChoice(str(folder)))
+    assert (space.model, space.pooling, space.dimension) == ("model", "cls", 384)
     vectors = OpenVinoEmbedder(folder, space, "f32").embed(TEXTS[:7])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert np.abs((vectors * embedder.embed(TEXTS[:7])).sum(axis=1)).max() < 0.99
@@ -163,14 +167,55 @@ def test_a_pooling_that_is_not_built_is_refused(tmp_path: Path, pooling: str) ->
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling" / "config.json").write_text(pooling)
     with pytest.raises(ConfigError, match="1_Pooling"):
-        space_of_folder(folder, "mine", "none", max_tokens=128)
+        space_of(EmbeddingChoice(str(folder)))
 
 
 def test_another_architecture_is_refused(tmp_path: Path) -> None:
     folder = folder_like_the_bundled_one(tmp_path / "model")
-    rewrite(folder / "config.json", json.dumps({"model_type": "roberta", "hidden_size": 384}))
+    rewrite(folder / "config.json", json.dumps({"model_type": "roberta", "hidden_size": 384, "max_position_embeddings": 512}))
     with pytest.raises(ConfigError, match=r"roberta.*expected bert"):
-        OpenVinoEmbedder(folder, space_of_folder(folder, "mine", "none", max_tokens=128))
+        OpenVinoEmbedder(folder, space_of(EmbeddingChoice(str(folder))))
+
+
+def test_leading_dimensions_are_those_of_the_whole_vector(embedder: OpenVinoEmbedder) -> None:
+    cut = load_for(space_of(EmbeddingChoice(dimension=100)), Deployment()).embed(TEXTS[:3])
+    whole = embedder.embed(TEXTS[:3])[:, :100]
+    np.testing.assert_allclose(cut, whole / np.linalg.norm(whole, axis=1, keepdims=True), atol=1e-3)
+
+
+def test_vectors_keep_their_length_where_the_space_says_so(embedder: OpenVinoEmbedder) -> None:
+    space = space_of(EmbeddingChoice(normalize=False))
+    vectors = load_for(space, Deployment()).embed(TEXTS[:7])
+    norms = np.linalg.norm(vectors, axis=1)
+    assert np.abs(norms - 1).max() > 0.1
+    np.testing.assert_allclose(vectors / norms[:, None], embedder.embed(TEXTS[:7]), atol=1e-5)
+    assert space.space_id != bundled_space().space_id
+
+
+@pytest.mark.parametrize(("choice", "words"), [
+    (EmbeddingChoice(dimension=385), "dimension 385; expected at most 384"),
+    (EmbeddingChoice(max_tokens=513), "max_tokens 513; expected at most 512"),
+    (EmbeddingChoice(passage_prefix="passage"), "a blank or punctuation at its end"),
+    (EmbeddingChoice(content_tokens=300), "content_tokens < max_tokens"),
+    (EmbeddingChoice(model="/nowhere"), "/nowhere"),
+])
+def test_a_choice_that_the_model_cannot_serve_is_refused(choice: EmbeddingChoice, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        space_of(choice)
+
+
+def test_a_space_finds_its_model_again_and_takes_no_other(tmp_path: Path) -> None:
+    folder = folder_like_the_bundled_one(tmp_path / "mine")
+    rewrite(folder / "tokenizer.json", (folder / "tokenizer.json").read_text() + "\n")  # other bytes: not the bundled model
+    space = space_of(EmbeddingChoice(str(folder)))
+    stored = EmbeddingSpace.from_description(space.describe(), space.location)
+    assert (stored, stored.space_id, folder_of(stored)) == (space, space.space_id, folder)
+    rewrite(folder / "config.json", (folder / "config.json").read_text() + "\n")
+    with pytest.raises(ConfigError, match="other bytes than those of the embedding space"):
+        folder_of(stored)
+    folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=rf"mine: the model of embedding space {space.space_id} is not there"):
+        load_for(stored, Deployment())
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -14,17 +14,9 @@ import pytest
 
 from kb_platform.local.cluster import processes_in
 from kb_platform.local.postgres import PostgresAddress, ensure_postgres, stop_postgres
+from kb_platform_tests.homes import environment_put_back
 
 REPOSITORY = Path(__file__).parents[2]
-
-
-@contextmanager
-def environment_put_back() -> Iterator[None]:
-    """Put back the environment as it was."""
-    before = dict(os.environ)
-    yield
-    os.environ.clear()
-    os.environ.update(before)
 
 
 @pytest.fixture(autouse=True, scope="module")

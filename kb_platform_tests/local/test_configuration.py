@@ -61,7 +61,7 @@ def test_only_the_way_to_the_database_is_open_to_other_users(open_folder: Path) 
     make_home(home)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (home, *home.iterdir())}
     passable = 0o711 if os.geteuid() == 0 else 0o700
-    assert modes == {"home": passable, "postgres": passable, "logs": 0o700, "dagster": 0o700, "objects": 0o700}
+    assert modes == {"home": passable, "postgres": passable, "logs": 0o700, "dagster": 0o700, "objects": 0o700, "review": 0o700}
 
 
 def test_permissions_of_folders_that_were_there_before_are_left_alone(open_folder: Path) -> None:
@@ -112,7 +112,11 @@ def test_settings_come_from_the_environment_and_empty_ones_count_as_unset(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("KB_DATABASE_URL", "mysql://u:hidden@h/d"), ("KB_DAGSTER_PORT", "70000"), ("KB_DAGSTER_PORT", "hidden")],
+    ("name", "value"), [
+        ("KB_DATABASE_URL", "mysql://u:hidden@h/d"), ("KB_DAGSTER_PORT", "70000"), ("KB_DAGSTER_PORT", "hidden"),
+        ("KB_EMBEDDER_URL", "http://h:hidden/v1"), ("KB_EMBEDDER_URL", "http:///hidden"), ("KB_JUDGE_URL", "https://h/v1?key=hidden"),
+        ("KB_EMBEDDER_URL", "http://u:hidden@h/v1"), ("KB_EMBEDDER_URL", "http://[hidden/v1"), ("KB_EMBEDDER_API_KEY", "hidden key"), ("KB_EMBEDDER_API_KEY", "hiddén"),
+    ],
 )
 def test_wrong_settings_are_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
@@ -120,6 +124,14 @@ def test_wrong_settings_are_refused_without_being_shown(monkeypatch: pytest.Monk
         Settings()
     assert name.removeprefix("KB_").lower() in str(caught.value)
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["embedder_api_key", "judge_api_key", "answer_api_key"])
+def test_a_key_from_a_file_is_taken_without_the_end_of_its_line(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"KB_{name.upper()}", "sk-1 \n")
+    assert getattr(Settings(), name).get_secret_value() == "sk-1"
+    monkeypatch.setenv(f"KB_{name.upper()}", "\n")
+    assert getattr(Settings(), name) is None
 
 
 def test_a_password_is_not_shown_with_the_settings() -> None:

@@ -12,7 +12,7 @@ from kb_platform.knowledge.errors import StateError, TransientError
 from kb_platform.local.dagster_home import open_instance, write_dagster_home
 from kb_platform.local.databases import VECTOR, in_database
 from kb_platform.local.environment import database_url, ensure_database, environment, is_embedded
-from kb_platform.local.orphans import fail_orphaned_runs
+from kb_platform.local.orphans import PROCESS_TAG, fail_abandoned_runs, fail_orphaned_runs, process_tags
 from kb_platform.local.places import make_home
 from kb_platform.local.postgres import ensure_postgres, running_postgres
 from kb_platform.settings import Settings, export, inherited_environment
@@ -53,6 +53,14 @@ def test_a_home_whose_variables_come_back_is_still_its_own(running_home: Path) -
     assert is_embedded(Settings())
     assert environment(Settings()) == variables
     assert inherited_environment({"KB_HOME": "x"}) == {**os.environ, "KB_HOME": "x"}
+
+
+def test_servers_are_started_anew_with_another_window(running_home: Path) -> None:
+    usual = environment(Settings(home=running_home))
+    nights = environment(Settings(home=running_home, gpu_hours="20:00-06:00", gpu_slots=4))
+    assert {name: value for name, value in nights.items() if name not in usual} == {"KB_GPU_HOURS": "20:00-06:00", "KB_GPU_SLOTS": "4"}
+    apart = environment(Settings(home=running_home, steps="processes", compute="{redo: 1}"))
+    assert {name: value for name, value in apart.items() if name not in usual} == {"KB_STEPS": "processes", "KB_COMPUTE": "{redo: 1}"}
 
 
 def test_without_a_server_there_is_no_address(tmp_path: Path) -> None:
@@ -141,3 +149,24 @@ def test_runs_cut_off_with_the_daemon_are_failed_and_others_left_alone(running_h
     with open_instance(settings) as instance:
         statuses = [instance.get_run_by_id(run_id).status for run_id in made]  # pyright: ignore[reportOptionalMemberAccess]
     assert statuses == [DagsterRunStatus.FAILURE, DagsterRunStatus.SUCCESS, DagsterRunStatus.STARTED]
+
+
+def test_a_killed_commands_run_is_failed_by_the_next_one_and_keeps_no_place_in_the_queue(running_home: Path) -> None:
+    from dagster import DagsterRunStatus, job, op
+
+    @op
+    def nothing() -> None: ...
+
+    @job
+    def work() -> None:
+        nothing()
+
+    ensure_postgres(running_home)
+    living = process_tags()
+    killed = {PROCESS_TAG: living[PROCESS_TAG].replace('"mark": "', '"mark": "another start ')}
+    elsewhere = {PROCESS_TAG: killed[PROCESS_TAG].replace('"host": "', '"host": "another machine ')}
+    with open_instance(Settings(home=running_home)) as instance:
+        made = [instance.create_run_for_job(work, status=DagsterRunStatus.STARTED, tags=tags).run_id for tags in (living, killed, elsewhere)]
+        assert [fail_abandoned_runs(instance), fail_abandoned_runs(instance)] == [1, 0]
+        statuses = [instance.get_run_by_id(run_id).status for run_id in made]  # pyright: ignore[reportOptionalMemberAccess]
+    assert statuses == [DagsterRunStatus.STARTED, DagsterRunStatus.FAILURE, DagsterRunStatus.STARTED]

@@ -20,6 +20,14 @@ def test_the_remembered_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
     assert ports.choose(tmp_path / "port") == second
 
 
+def test_no_outgoing_connection_takes_the_port_of_a_server_that_is_down_for_a_moment(tmp_path: Path) -> None:
+    chosen = [ports.choose(tmp_path / str(number)) for number in range(20)]
+    assert len(set(chosen)) > 1
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given = server.getsockname()[1]  # by the system, as to outgoing connections
+    assert max(chosen) < min(given, 32_768)
+
+
 def test_no_port_is_remembered_where_nothing_useful_is_written(tmp_path: Path) -> None:
     (tmp_path / "port").write_text("x")
     assert ports.remembered(tmp_path / "port") is None

@@ -1,6 +1,7 @@
 """The embedded Postgres, against the real server."""
 
 import os
+import platform
 import pwd
 import shutil
 import signal
@@ -54,6 +55,19 @@ def at_work(address: PostgresAddress, statement: str) -> Iterator[int]:
         while rows(address, f"select state from pg_stat_activity where pid = {pid}") != [("active",)]:
             pass
         yield pid
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what is set is glibc's")
+def test_a_backend_keeps_what_a_statement_has_freed_for_the_next_one(running_home: Path) -> None:
+    address = ensure_postgres(running_home)
+    with closing(psycopg.connect(address.url(), autocommit=True)) as connection:
+        faults = []
+        for _ in range(20):
+            connection.execute("select length(repeat('x', 8000000))")
+            said = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2]
+            faults.append(int(said.split()[7]))  # minor faults so far: proc(5)
+    pages = 8_000_000 // os.sysconf("SC_PAGESIZE")
+    assert faults[-1] - faults[4] < pages
 
 
 def test_a_new_home_gets_a_server_with_pgvector_and_both_databases(running_home: Path) -> None:

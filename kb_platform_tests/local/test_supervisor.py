@@ -5,23 +5,33 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import Request, urlopen
 
+import httpx
 import psutil
 import pytest
 import yaml
 
 from kb_platform.knowledge.errors import StateError, TransientError
-from kb_platform.local import processes, supervisor
+from kb_platform.local import processes, review_service, supervisor
 from kb_platform.local.dagster_pages import CodeLocation, answers
-from kb_platform.local.supervisor import Standing, down, status, up
+from kb_platform.local.environment import ensure_database, environment
+from kb_platform.local.places import make_home
+from kb_platform.local.postgres import silent
+from kb_platform.local.programs import Program, record_path, wait
+from kb_platform.local.review_service import platform_variables, port_of, reviewers_file
+from kb_platform.local.supervisor import Standing, down, reviews_down, reviews_up, status, up
 from kb_platform.settings import Settings
 from kb_platform_tests.local.conftest import folder_for_all
 
+WAITING = ["waiting for the review worker", "waiting for the review gateway", "waiting for Dagster's pages to load the code",
+           "waiting for Dagster's daemon"]
 DEFINITIONS = """
 import os
 import dagster as dg
@@ -60,6 +70,13 @@ def running() -> Iterator[Running]:
             down(settings, wipe=True)
 
 
+def listens_on(process: psutil.Process) -> list[str]:
+    try:
+        return [s.laddr.ip for s in process.net_connections(kind="inet") if s.status == psutil.CONN_LISTEN]
+    except psutil.NoSuchProcess:  # a backend of Postgres, or a child of the daemon, that has come and gone
+        return []
+
+
 def ask(url: str, query: str) -> dict:
     request = Request(f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})
     with urlopen(request, timeout=20) as response:
@@ -73,8 +90,8 @@ def test_up_serves_dagsters_pages_over_the_code(running: Running) -> None:
 
 def test_up_says_what_it_is_waiting_for(running: Running) -> None:
     assert running.messages == [
-        "starting Postgres", "starting Dagster's webserver", "starting Dagster's daemon",
-        "waiting for Dagster's pages to load the code", "waiting for Dagster's daemon",
+        "starting Postgres", "starting Temporal", "starting Dagster's webserver", "starting Dagster's daemon", "waiting for Temporal",
+        "starting the review worker", "starting the review gateway", *WAITING,
     ]
 
 
@@ -93,17 +110,51 @@ def test_the_daemons_loops_are_alive(running: Running) -> None:
 
 
 def test_nothing_listens_beyond_the_loopback(running: Running) -> None:
-    listening = []
-    for pid in running.pids().values():
-        for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
-            found = process.net_connections(kind="inet")
-            listening += [s.laddr.ip for s in found if s.status == psutil.CONN_LISTEN]
-    assert listening == ["127.0.0.1", "127.0.0.1"]  # Postgres and the pages; code servers listen on files
+    listening = [ip for pid in running.pids().values() for p in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+                 for ip in listens_on(p)]
+    assert len(listening) >= 8  # Postgres, the pages, Temporal and its pages, worker and gateway with their health; code servers listen on files
+    assert set(listening) == {"127.0.0.1"}
 
 
-def test_no_argument_of_any_process_holds_the_password(running: Running) -> None:
-    password = json.loads((running.settings.home / "secrets.json").read_text())["postgres_password"]
-    assert not [p.pid for p in psutil.process_iter(["cmdline"]) if password in " ".join(p.info["cmdline"] or [])]
+def test_no_argument_of_any_process_and_no_log_holds_a_secret(running: Running) -> None:
+    found = json.loads((running.settings.home / "secrets.json").read_text())
+    people = json.loads(reviewers_file(running.settings.home).read_text())["reviewers"]
+    secrets = [found["postgres_password"], found["review_key"], found["audit_key"], *(person["passphrase"] for person in people)]
+    arguments = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
+    logs = [path.read_text(errors="replace") for path in (running.settings.home / "logs").iterdir()]
+    assert not [text for text in arguments + logs for secret in secrets if secret in text]
+
+
+def test_what_reviews_keep_is_closed_to_others(running: Running) -> None:
+    home = running.settings.home
+    closed = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (home / "review", home / "secrets.json", reviewers_file(home))}
+    assert closed == {"review": 0o700, "secrets.json": 0o600, "reviewers.json": 0o600}
+
+
+def test_the_gateway_knows_the_reviewers_of_the_file(running: Running) -> None:
+    person = next(p for p in json.loads(reviewers_file(running.settings.home).read_text())["reviewers"] if p["roles"] == ["kb-reviewer"])
+    answer = httpx.get(f"{running.standing.reviews}/api/v1/cases", auth=(person["id"], person["passphrase"]))
+    assert (answer.status_code, answer.json()) == (200, {"cases": [], "total": 0})
+    assert httpx.get(f"{running.standing.reviews}/api/v1/cases", auth=(person["id"], "guess")).status_code == 401
+
+
+def test_the_platforms_processes_find_temporal_and_the_trail(running: Running) -> None:
+    home, found = running.settings.home, environment(running.settings)
+    assert found["KB_REVIEW_TEMPORAL_ADDRESS"] == running.standing.address("temporal")
+    assert Path(found["KB_REVIEW_AUDIT_SEALS"]).is_file()
+    daemon = psutil.Process(running.pids()["daemon"]).environ()
+    assert {name: daemon.get(name) for name in platform_variables(running.settings)} == platform_variables(running.settings)
+    assert "KB_REVIEW_AUDIT_KEY" not in daemon
+    assert json.loads((home / "secrets.json").read_text())["audit_key"] not in daemon.values()
+
+
+def test_variables_that_come_back_from_kb_env_name_the_homes_own_temporal(running: Running) -> None:
+    found = platform_variables(running.settings)
+    ours = {"home": running.settings.home, "review_temporal_address": "127.0.0.1:1", "review_keys": found["KB_REVIEW_KEYS"]}
+    assert platform_variables(Settings.model_validate(ours)) == found
+    other = Settings.model_validate({**ours, "review_keys": None})
+    assert platform_variables(other) == {}
+    assert {s.name for s in status(other).services} == {"postgres", "webserver", "daemon"}
 
 
 def test_up_again_leaves_what_runs_alone(running: Running) -> None:
@@ -113,7 +164,7 @@ def test_up_again_leaves_what_runs_alone(running: Running) -> None:
     again = up(running.settings, workspace=running.workspace, report=messages.append)
     assert again.pages == running.standing.pages
     assert running.pids() == before
-    assert messages == ["waiting for Dagster's pages to load the code", "waiting for Dagster's daemon"]
+    assert messages == ["waiting for Temporal", *WAITING]
 
 
 def test_only_the_daemon_that_was_killed_is_started_again(running: Running) -> None:
@@ -129,6 +180,53 @@ def test_only_the_daemon_that_was_killed_is_started_again(running: Running) -> N
     assert (after["webserver"], after["postgres"]) == (before["webserver"], before["postgres"])
 
 
+def test_up_mends_reviews_whose_processes_were_killed(running: Running) -> None:
+    before = running.pids()
+    killed = ("temporal", "review-worker", "review-gateway")
+    for name in killed:
+        os.kill(before[name] or 0, signal.SIGKILL)
+    while any(running.pids()[name] is not None for name in killed):
+        pass
+    assert status(running.settings).reviews == ""
+    after = up(running.settings, workspace=running.workspace)
+    now = running.pids()
+    assert all(now[name] not in (None, before[name]) for name in killed)
+    assert {name: now[name] for name in now if name not in killed} == {name: before[name] for name in before if name not in killed}
+    assert (after.reviews, after.address("temporal")) == (running.standing.reviews, running.standing.address("temporal"))
+
+
+def test_ports_that_others_have_taken_meanwhile_are_replaced_and_two_homes_stand_side_by_side(running: Running) -> None:
+    reviews_down(running.settings)
+    taken = [port_of(running.settings.home, name) or 0 for name in ("temporal", "worker-metrics", "gateway")]
+    with folder_for_all() as folder, ExitStack() as others:
+        for port in taken:
+            others.enter_context(socket.create_server(("127.0.0.1", port)))
+        other = Settings(home=folder / "home")
+        make_home(other.home)
+        ensure_database(other)
+        try:
+            theirs = reviews_up(other)
+            ours = up(running.settings, workspace=running.workspace)
+            assert ours.reviews and theirs.reviews and ours.reviews != theirs.reviews
+            assert not {port_of(running.settings.home, name) for name in ("temporal", "worker-metrics", "gateway")} & set(taken)
+            daemon = psutil.Process(running.pids()["daemon"]).environ()
+            assert daemon["KB_REVIEW_TEMPORAL_ADDRESS"] == ours.address("temporal") != theirs.address("temporal")
+        finally:
+            down(other, wipe=True)
+    assert None not in running.pids().values()
+
+
+def test_up_after_a_killed_postgres_starts_it_again_and_waits_for_the_pages_to_find_it(running: Running) -> None:
+    before = running.pids()
+    assert before["postgres"] is not None
+    os.kill(before["postgres"], signal.SIGKILL)
+    while running.pids()["postgres"] is not None:
+        pass
+    again = up(running.settings, workspace=running.workspace)
+    assert running.pids()["postgres"] not in (None, before["postgres"])
+    assert {location.name for location in again.code_locations} == {"good", "bad"}
+
+
 def test_a_port_of_the_pages_that_is_taken_is_refused(running: Running) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         settings = Settings.model_validate({**running.settings.model_dump(), "dagster_port": other.getsockname()[1]})
@@ -138,7 +236,7 @@ def test_a_port_of_the_pages_that_is_taken_is_refused(running: Running) -> None:
 
 def test_down_leaves_nothing_running_and_wipe_nothing_lying(running: Running) -> None:
     home = running.settings.home
-    records = [processes.load(home / "dagster" / f"{name}.json") for name in supervisor.SERVICES]
+    records = [processes.load(record_path(home, name)) for name in running.pids() if name != "postgres"]
     down(running.settings)
     assert set(running.pids().values()) == {None}
     assert not answers(running.standing.pages)
@@ -153,7 +251,8 @@ def test_down_leaves_nothing_running_and_wipe_nothing_lying(running: Running) ->
 
 def test_the_status_of_a_home_that_does_not_exist_is_that_nothing_runs(tmp_path: Path) -> None:
     standing = status(Settings(home=tmp_path / "none"))
-    assert {service.name: service.pid for service in standing.services} == {"postgres": None, "webserver": None, "daemon": None}
+    names = ("postgres", "webserver", "daemon", "temporal", "review-worker", "review-gateway")
+    assert {service.name: service.pid for service in standing.services} == dict.fromkeys(names)
     assert (standing.pages, standing.code_locations) == ("", ())
     assert not (tmp_path / "none").exists()
 
@@ -177,8 +276,19 @@ def test_a_service_that_ends_while_starting_is_an_error_with_its_last_words(open
     argv = [sys.executable, "-c", "raise SystemExit('no such workspace')"]
     record = processes.start(argv, environment={}, log=open_folder / "logs" / "webserver.log", folder=open_folder)
     record.save(open_folder / "dagster" / "webserver.json")
+    program = Program("webserver", "Dagster's webserver", argv, {}, {}, lambda: False, "waiting")
     with pytest.raises(StateError, match=r"webserver stopped while starting: no such workspace"):
-        supervisor._wait(open_folder, "webserver", lambda: False, 60)
+        wait(open_folder, program, silent, 60)
+
+
+def test_without_the_extra_for_reviews_up_says_so_and_starts_the_rest(monkeypatch: pytest.MonkeyPatch, open_folder: Path) -> None:
+    monkeypatch.setattr(review_service, "NEEDED", ("no_such_package",))
+    assert "no_such_package not installed; pip install 'kb-platform[local,review]'" in review_service.missing()
+    chosen = Settings(home=open_folder / "home")
+    assert review_service.prepare(chosen) is None
+    standing = status(chosen)
+    assert standing.note == review_service.missing()
+    assert {service.name for service in standing.services} == {"postgres", "webserver", "daemon"}
 
 
 def test_a_service_that_takes_too_long_is_an_error_and_down_ends_it(home: Path, tmp_path: Path) -> None:
@@ -188,9 +298,9 @@ def test_a_service_that_takes_too_long_is_an_error_and_down_ends_it(home: Path, 
         with pytest.raises(TransientError, match="did not answer within 0 s"):
             up(Settings(home=home), workspace=workspace, patience=0)
     finally:
-        shutil.copy(home / "dagster" / "daemon.json", tmp_path)
+        shutil.copy(record_path(home, "temporal"), tmp_path)
         down(Settings(home=home))
-    assert not processes.is_running(processes.load(tmp_path / "daemon.json"))
+    assert not processes.is_running(processes.load(tmp_path / "temporal.json"))
 
 
 @pytest.mark.parametrize(

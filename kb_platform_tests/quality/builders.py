@@ -1,10 +1,10 @@
 """Small values for the tests of this package."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from kb_platform.quality.golden import ExpectedPassage, Golden, GoldenSet, Severity
-from kb_platform.quality.passages import DocumentKey
+from kb_platform.quality.passages import DocumentKey, ReadTexts
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,15 @@ class Hit:
 def texts(**documents: str) -> dict[DocumentKey, str]:
     """Return texts by key, all from the source `wiki`."""
     return {DocumentKey("wiki", doc_id): text for doc_id, text in documents.items()}
+
+
+def reading(documents: Mapping[DocumentKey, str]) -> ReadTexts:
+    """Return the reader of a release that holds these documents."""
+
+    def read(ids: Collection[str] | None) -> Iterable[tuple[DocumentKey, str]]:
+        return ((key, documents[key]) for key in sorted(documents) if ids is None or key.doc_id in ids)
+
+    return read
 
 
 def golden(number: int, *slices: str, critical: bool = False) -> Golden:

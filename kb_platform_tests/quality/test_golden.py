@@ -201,7 +201,10 @@ def test_a_jsonl_mistake_is_named_by_its_line(tmp_path: Path) -> None:
         ("a.yaml", "version: !!python/object:os.system 1\n", "a.yaml:1: not YAML (could not determine a constructor"),
         ("a.yaml", "a: 1\n---\nb: 2\n", "a.yaml:2: not YAML"),
         ("a.yaml", b"version: 1\n# caf\xe9\n", "a.yaml:2: byte 0xe9 is not UTF-8"),
-        ("a.yaml", GOOD.encode("utf-16"), "a.yaml:1: byte 0xff is not UTF-8"),
+        ("a.yaml", GOOD.encode("utf-16"), "a.yaml:1: the file is UTF-16; save the file as UTF-8"),
+        ("a.yaml", "version: 1\ngoldens:\n\t- id: a\n", "a.yaml:3: not YAML (found character that cannot start any token"),
+        ("a.yaml", GOOD.encode("utf-16-le"), "a.yaml: not YAML"),
+        ("a.yaml", "version: 1\ngoldens:\n", "a.yaml:2:goldens: input should be a valid list, found None"),
         ("a.jsonl", '{"id": 1}\n{"id":', "a.jsonl:1:question: the field 'question' is missing"),
         ("a.jsonl", '{"id":', "a.jsonl:1: not JSON"),
         ("a.jsonl", "[1]", "a.jsonl:1: found list; expected one JSON object a line"),
@@ -211,6 +214,21 @@ def test_a_jsonl_mistake_is_named_by_its_line(tmp_path: Path) -> None:
 def test_a_broken_file_gives_one_clear_line(tmp_path: Path, name: str, content: str | bytes, expected: str) -> None:
     write(tmp_path, name, content)
     assert expected in mistake(tmp_path)
+
+
+def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:
+    with write(tmp_path, "a.jsonl", "").open("r+b") as file:
+        file.truncate(65 * 2**20)
+    assert mistake(tmp_path) == f"{tmp_path / 'a.jsonl'}: 65 MiB; expected at most 64 MiB; split the file"
+
+
+def test_a_whole_document_is_expected_only_where_it_is_said(tmp_path: Path) -> None:
+    row = {"id": "a", "question": "Q?", "expected": [{"document": "d", "whole": True}]}
+    write(tmp_path, "a.jsonl", json.dumps(row))
+    assert load(tmp_path).goldens[0].expected == (ExpectedPassage("d", None),)
+    for passage in ({"document": "d", "quote": None}, {"document": "d", "quote": "words", "whole": True}):
+        write(tmp_path, "a.jsonl", json.dumps(row | {"expected": [passage]}))
+        assert "expected.0: a quote, or `whole: true` where the whole document answers, belongs here" in mistake(tmp_path)
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:

@@ -1,11 +1,21 @@
 """The gates that need no goldens."""
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kb_platform.quality.integrity import decide_coverage, decide_embedding_health, decide_index_recall, distance_recall
+from kb_platform.storage.inspect_coverage import Coverage
+
+WHOLE = Coverage(documents=0, without_chunks=(), missing=(), left_over=(), failed=0, passages=0, without_chunk=0, cut=0, stray=0, covered_share=1.0)
+
+
+def held(documents: int, **other: Any) -> Coverage:
+    """Return what a release of so many documents holds, sound but for what is named."""
+    return replace(WHOLE, documents=documents, passages=3 * documents, **other)
 
 
 def unit_vectors(count: int, dimension: int = 8) -> np.ndarray:
@@ -15,13 +25,13 @@ def unit_vectors(count: int, dimension: int = 8) -> np.ndarray:
 
 
 def test_a_release_that_holds_every_document_is_covered() -> None:
-    verdict = decide_coverage(100, [], 0)
+    verdict = decide_coverage(held(100))
     assert (verdict.name, verdict.passed, verdict.metric, verdict.reasons) == ("coverage", True, 1.0, ())
     assert verdict.verdict == "pass"
 
 
 def test_one_live_document_without_a_chunk_fails_and_is_named() -> None:
-    verdict = decide_coverage(100, [f"doc{n}" for n in range(7)], 0)
+    verdict = decide_coverage(held(100, without_chunks=tuple(f"doc{n}" for n in range(7))))
     assert not verdict.passed
     assert verdict.reasons == ("7 of 100 live documents have no chunk: doc0, doc1, doc2, doc3, doc4 and 2 more",)
     assert verdict.verdict == "regression"
@@ -29,17 +39,30 @@ def test_one_live_document_without_a_chunk_fails_and_is_named() -> None:
 
 @pytest.mark.parametrize(("failed", "passed"), [(0, True), (10, True), (11, False)])
 def test_parse_failures_are_accepted_up_to_the_limit(failed: int, passed: bool) -> None:
-    verdict = decide_coverage(100 - failed, [], failed)
+    verdict = decide_coverage(held(100 - failed, failed=failed))
     assert (verdict.passed, verdict.metric) == (passed, (100 - failed) / 100)
     assert passed or verdict.reasons == ("11 of 100 documents could not be parsed, more than 10%",)
 
 
 def test_the_limit_of_failures_can_be_set() -> None:
-    assert decide_coverage(50, [], 50, max_failed_share=0.5).passed
+    assert decide_coverage(held(50, failed=50), max_failed_share=0.5).passed
+
+
+@pytest.mark.parametrize(("what", "reason"), [
+    ({"missing": ("s/a", "s/b")}, "2 of 12 delivered documents are not in the release: s/a, s/b"),
+    ({"left_over": ("s/a",)}, "1 documents are in the release although their source deleted them: s/a"),
+    ({"without_chunk": 2}, "2 of 30 passages have no chunk"),
+    ({"cut": 3}, "3 of 30 chunks are longer or shorter than their place in the document"),
+    ({"stray": 4}, "4 chunks belong to no document of the release"),
+    ({"covered_share": 0.5}, "only 50% of the documents' characters stand in chunks, less than 90%"),
+])
+def test_anything_that_is_not_held_in_full_is_a_regression(what: dict[str, Any], reason: str) -> None:
+    verdict = decide_coverage(held(10, **what))
+    assert (verdict.verdict, verdict.reasons) == ("regression", (reason,))
 
 
 def test_a_release_without_documents_is_not_covered() -> None:
-    verdict = decide_coverage(0, [], 0)
+    verdict = decide_coverage(held(0))
     assert (verdict.passed, verdict.reasons) == (False, ("the release holds no document",))
 
 
@@ -98,3 +121,10 @@ def test_unsound_vectors_are_refused_with_the_reason(vectors: np.ndarray, reason
     assert not verdict.passed
     assert verdict.reasons == (reason,)
     json.dumps(verdict.to_dict(), allow_nan=False)
+
+
+@pytest.mark.parametrize(("cosines", "passed"), [([0.9999, 1.0], True), ([0.9999, 0.9984], False), ([], True)])
+def test_vectors_that_the_model_would_not_compute_are_not_sound(cosines: list[float], passed: bool) -> None:
+    verdict = decide_embedding_health(unit_vectors(4), 8, np.array(cosines, np.float32))
+    assert verdict.passed is passed
+    assert passed or verdict.reasons == ("1 of 2 vectors are not what the model computes from their text, the worst has cosine 0.998",)

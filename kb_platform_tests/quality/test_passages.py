@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kb_platform.quality.golden import ExpectedPassage, Golden
 from kb_platform.quality.passages import (
@@ -16,14 +19,15 @@ from kb_platform.quality.passages import (
     resolve_passages,
     stale_goldens,
 )
-from kb_platform_tests.quality.builders import golden, texts
+from kb_platform.quality.text_match import fold_text
+from kb_platform_tests.quality.builders import golden, reading, texts
 
 QUOTE = "Quiet hours on the ward begin at nine in the evening."
 
 
 def resolve(passage: ExpectedPassage, documents: dict[DocumentKey, str]) -> ResolvedPassage:
     """Resolve one passage."""
-    return resolve_passages([passage], documents)[passage]
+    return resolve_passages([passage], reading(documents))[passage]
 
 
 def test_a_quote_that_stands_is_present_at_each_of_its_places() -> None:
@@ -89,9 +93,43 @@ def test_a_golden_is_stale_when_none_of_its_passages_stands() -> None:
         Golden("half", "Q?", (ExpectedPassage("doc", QUOTE), ExpectedPassage("gone", "never written"))),
         Golden("edited", "Q?", (ExpectedPassage("edited", "one two three four six"), ExpectedPassage("gone", "x y z"))),
     ]
-    resolved = resolve_goldens(goldens, documents)
+    resolved = resolve_goldens(goldens, reading(documents))
     assert [p.state for p in resolved["half"]] == [PassageState.PRESENT, PassageState.DELETED]
     assert stale_goldens(resolved) == {"q002": PassageState.DELETED, "edited": PassageState.CHANGED}
+
+
+sentences = st.lists(st.sampled_from(["the", "ward", "is", "quiet", "from", "nine", "to", "ten", "and", "again", "at", "noon,", "says", "Dr.", "Who", "(twice)"]), min_size=5, max_size=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(quote=sentences, before=sentences, after=sentences, elsewhere=st.booleans(), edited=st.booleans())
+def test_a_quote_that_stands_anywhere_is_found_and_one_that_does_not_is_not(
+    quote: list[str], before: list[str], after: list[str], elsewhere: bool, edited: bool
+) -> None:
+    said, kept = " ".join(quote), " ".join([*quote[:-1], "edited"] if edited else quote)
+    text = f"{' '.join(before)}\n{kept.upper()} {' '.join(after)}"
+    documents = texts(ward="Nothing of it.", night=text) if elsewhere else texts(ward=text, night="Nothing of it.")
+    result = resolve(ExpectedPassage("ward", said), documents)
+    stands = fold_text(said).text in fold_text(text).text
+    if stands:
+        assert result.state is (PassageState.MOVED if elsewhere else PassageState.PRESENT)
+        key = DocumentKey("wiki", "night" if elsewhere else "ward")
+        assert {fold_text(documents[key][at.start : at.end]).text for at in result.locations} == {fold_text(said).text}
+    else:
+        assert not result.fresh
+
+
+def test_documents_that_no_golden_names_are_read_only_when_a_quote_is_missing() -> None:
+    asked: list[object] = []
+
+    def read(ids: Collection[str] | None) -> Iterable[tuple[DocumentKey, str]]:
+        asked.append(ids and sorted(ids))
+        return reading(texts(ward=QUOTE, other="x"))(ids)
+
+    resolve_passages([ExpectedPassage("ward", QUOTE)], read)
+    assert asked == [["ward"]]
+    resolve_passages([ExpectedPassage("ward", QUOTE), ExpectedPassage("ward", "five words that are nowhere")], read)
+    assert asked[1:] == [["ward"], None]
 
 
 def test_every_answer_of_a_real_corpus_is_found_exactly_where_it_is(shared_data: Path) -> None:
@@ -102,7 +140,7 @@ def test_every_answer_of_a_real_corpus_is_found_exactly_where_it_is(shared_data:
     passages = [
         ExpectedPassage(s["doc_id"], documents[DocumentKey("pages", s["doc_id"])][s["start"] : s["end"]].upper()) for s in spans
     ]
-    resolved = resolve_passages(passages, documents)
+    resolved = resolve_passages(passages, reading(documents))
     for span, passage in zip(spans, passages, strict=True):
         assert resolved[passage].state is PassageState.PRESENT
         text = documents[DocumentKey("pages", span["doc_id"])]

@@ -10,6 +10,7 @@ from scipy import stats
 
 from kb_platform.quality.statistics import (
     holm,
+    mcnemar_mid_p,
     minimum_detectable_effect,
     paired_bootstrap,
     sign_flip_test,
@@ -29,6 +30,11 @@ differences = st.lists(st.sampled_from([-1.0, -0.5, -1 / 3, 0.0, 0.0, 0.25, 1 / 
 def test_the_sign_test_is_scipys_exact_binomial_test(wins: int, losses: int) -> None:
     expected = stats.binomtest(wins, wins + losses, 0.5).pvalue if wins + losses else 1.0
     assert sign_test(wins, losses) == pytest.approx(expected)
+
+
+@given(wins=counts, losses=counts)
+def test_mcnemars_mid_p_is_the_sign_flip_test_of_that_many_flips(wins: int, losses: int) -> None:
+    assert mcnemar_mid_p(wins, losses) == sign_flip_test([1.0] * wins + [-1.0] * losses + [0.0])
 
 
 def test_six_clean_losses_are_the_first_that_the_sign_test_believes() -> None:

@@ -2,6 +2,7 @@
 
     per source and day   raw_documents -> chunks -> embeddings -> vector_index
     then, once           release_candidate -> (gates: checks.py) -> promoted_release
+    off-peak             maintenance
 
 Each body calls one domain function and reports what it did. Every step may be run again with the same result; every step
 writes before it points; only promoted_release moves the pointer. A step brings along what earlier days have left pending.
@@ -14,71 +15,94 @@ from typing import Any, cast
 
 import dagster as dg
 
+from kb_platform.components.executors.choice import steps_apart
+from kb_platform.components.knowledge_base.catalog import details
 from kb_platform.components.knowledge_base.metadata import describe
+from kb_platform.components.knowledge_base.report_metadata import release_history
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, SourceModel
+from kb_platform.components.knowledge_base.shard_assets import sharded_embeddings
 from kb_platform.components.knowledge_base.steps import days_of, gate_refusals_are_permanent, run_days
+from kb_platform.components.knowledge_base.upkeep_metadata import upkeep_metadata
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.resources import Platform
-
-GPU_POOL = "gpu"
 
 
 def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseModel) -> Sequence[dg.AssetsDefinition]:
     """Return the chain of one source, partitioned by day."""
-    shared: dict[str, Any] = {
-        "group_name": kb.name,
-        "owners": source.owners or model.owners,
-        "partitions_def": days_of(kb),
-        "backfill_policy": dg.BackfillPolicy.single_run(),
-        "key_prefix": [kb.name, source.name],
-    }
+    by_day = {"partitions_def": days_of(kb), "backfill_policy": dg.BackfillPolicy.single_run()}
 
-    @dg.asset(kinds={source.kind}, description="What the source delivered that day: bytes and metadata, kept for ever.", **shared)
+    def shown(asset: str, *kinds: str) -> dict[str, Any]:
+        return by_day | details(kb, asset, kinds, folder=source.name, owners=source.owners or model.owners)
+
+    @dg.asset(**shown("raw_documents", source.kind, "parquet"))
     def raw_documents(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """What the source delivered that day: bytes, metadata and deletions, kept for ever."""
         from kb_platform.ingest.capture import capture_source
 
-        return describe(capture_source(platform.store(kb), kb.source(source.name), run_days(context), context.run.run_id))
+        return describe(capture_source(platform.store(kb), kb.source(source.name), run_days(context), context.run.run_id, platform.progress))
 
-    @dg.asset(deps=[raw_documents], kinds={"llamaindex"}, description="Parsed, cleaned and split; counted in the model's tokens.", **shared)
+    @dg.asset(deps=[raw_documents], **shown("chunks", "llamaindex", "parquet"))
     def chunks(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """Parsed, cleaned and split; counted in the model's tokens."""
         from kb_platform.index.chunk_deliveries import chunk_deliveries
 
-        return describe(chunk_deliveries(platform.store(kb), kb, source.name, run_days(context)))
+        return describe(chunk_deliveries(platform.store(kb), kb, source.name, run_days(context), platform.progress))
 
-    @dg.asset(deps=[chunks], pool=GPU_POOL, kinds={"openvino"}, description="Vectors of the texts never seen in this space.", **shared)
+    @dg.asset(deps=[chunks], pool=kb.gpu_pool, **shown("embeddings", "openvino", "postgres"))
     def embeddings(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """Vectors of the texts that were never seen in this space."""
         from kb_platform.index.embed_deliveries import embed_deliveries
 
-        return describe(embed_deliveries(platform.store(kb), kb, source.name, run_days(context), platform.embedder))
+        may_go_on = platform.allowance(kb)
+        report = embed_deliveries(platform.store(kb), kb, source.name, run_days(context), platform.embedder, platform.progress, may_go_on)
+        return describe(report, {"left_because": may_go_on.refusal} if report.vectors_left else None)
 
-    @dg.asset(deps=[embeddings], kinds={"postgres"}, description="The difference, written into the open candidate.", **shared)
+    @dg.asset(deps=[embeddings], **shown("vector_index", "postgres", "pgvector"))
     def vector_index(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
+        """What changed, written into the open candidate: rows inserted, rows closed, the others untouched."""
         from kb_platform.release.candidate import apply_deliveries
 
-        return describe(apply_deliveries(platform.store(kb), kb, source.name, run_days(context), context.run.run_id))
+        return describe(apply_deliveries(platform.store(kb), kb, source.name, run_days(context), context.run.run_id, platform.progress))
 
-    return _assets(raw_documents, chunks, embeddings, vector_index)
+    in_shards = sharded_embeddings(kb, source.name, shown("embeddings", "postgres")) if steps_apart() else None
+    return _assets(raw_documents, chunks, in_shards or embeddings, vector_index)
 
 
 def release_assets(kb: KnowledgeBase, model: KnowledgeBaseModel) -> Sequence[dg.AssetsDefinition]:
     """Return the release chain: the sealed candidate, and the pointer behind its gates."""
-    shared: dict[str, Any] = {"group_name": kb.name, "owners": model.owners, "key_prefix": [kb.name], "kinds": {"postgres"}}
     indexes = [dg.AssetKey([kb.name, source.name, "vector_index"]) for source in kb.sources]
 
-    @dg.asset(deps=indexes, description="The candidate, sealed: its content has a digest, and verdicts are about that digest.", **shared)
+    @dg.asset(deps=indexes, **details(kb, "release_candidate", ["postgres"], owners=model.owners, about=model.description))
     def release_candidate(platform: Platform) -> dg.MaterializeResult:
+        """The candidate, sealed: its content has a digest, and verdicts are about that digest."""
         from kb_platform.release.candidate import seal_candidate
 
-        return describe(seal_candidate(platform.store(kb), kb))
+        return describe(seal_candidate(platform.store(kb), kb, platform.progress))
 
-    @dg.asset(deps=[release_candidate], description="What readers see: one row that points to a release that passed its gates.", **shared)
+    @dg.asset(deps=[release_candidate], **details(kb, "promoted_release", ["postgres"], owners=model.owners, about=model.description))
     def promoted_release(platform: Platform) -> dg.MaterializeResult:
+        """What readers see: one row that points to a release which passed its gates."""
         from kb_platform.release.promote import promote_candidate
 
+        store = platform.store(kb)
         with gate_refusals_are_permanent():
-            return describe(promote_candidate(platform.store(kb)))
+            return describe(promote_candidate(store), release_history(store.database))
 
     return _assets(release_candidate, promoted_release)
+
+
+def upkeep_assets(kb: KnowledgeBase, model: KnowledgeBaseModel) -> Sequence[dg.AssetsDefinition]:
+    """Return what keeps the index small and quick."""
+    promoted = dg.AssetKey([kb.name, "promoted_release"])
+
+    @dg.asset(deps=[promoted], **details(kb, "maintenance", ["postgres", "pgvector"], owners=model.owners, about=model.description))
+    def maintenance(platform: Platform) -> dg.MaterializeResult:
+        """What no kept release shows, deleted; worn indexes, built anew; what the disk holds. Left alone while a refresh writes."""
+        from kb_platform.release.maintenance import maintain
+
+        return dg.MaterializeResult(metadata=upkeep_metadata(maintain(platform.store(kb), kb, platform.progress)))
+
+    return _assets(maintenance)
 
 
 def _assets(*decorated: object) -> Sequence[dg.AssetsDefinition]:

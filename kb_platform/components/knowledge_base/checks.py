@@ -1,49 +1,65 @@
-"""The gates as asset checks on release_candidate: blocking, so that a failed one stops promotion within the run.
+"""The gates (release/gates) as asset checks on release_candidate: a required one blocks, so that promotion stops within the run.
 
-Promotion re-verifies in the database all the same. A blocking check says ERROR also where it is inconclusive: WARN would pass.
+Promotion re-verifies in the database all the same. A blocking check says ERROR also where it is inconclusive: WARN would pass. A
+verdict that a reviewer has accepted for this content stands as it is, and no longer blocks.
+What measured nothing is never green: it warns with its reason, and blocks where the candidate cannot be promoted without it.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from kb_platform.components.executors.choice import pod_tags
+from kb_platform.components.knowledge_base.report_metadata import show_figures
+from kb_platform.components.knowledge_base.worse_table import worse_metadata
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.release.gates import GATES, Gate, is_asked_for, may_block
 from kb_platform.resources import Platform
 
 if TYPE_CHECKING:
+    from kb_platform.release.judge import NotMeasured
     from kb_platform.storage.gates import GateResult
-
-DESCRIPTIONS = {
-    "coverage": "Every live document has a chunk, and no more documents failed to parse than allowed.",
-    "index_recall": "The HNSW index finds what exact search finds.",
-    "embedding_health": "Vectors are finite, of length 1, of the space's dimension, and differ.",
-    "golden_retrieval": "Golden queries: floors by slice, and paired against the live release.",
-}
 
 
 def gate_checks(kb: KnowledgeBase) -> Sequence[dg.AssetChecksDefinition]:
-    """Return one check a gate."""
-    return [_check(kb, gate) for gate in DESCRIPTIONS]
+    """Return one check for each gate that the YAML asks for. Those that this knowledge base does not require warn."""
+    return [_check(kb, gate) for gate in GATES.values() if is_asked_for(gate, kb)]
 
 
-def _check(kb: KnowledgeBase, gate: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=dg.AssetKey([kb.name, "release_candidate"]), name=gate, blocking=True, description=DESCRIPTIONS[gate])
+def _check(kb: KnowledgeBase, gate: Gate) -> dg.AssetChecksDefinition:
+    blocking = may_block(gate, kb)
+
+    @dg.asset_check(asset=dg.AssetKey([kb.name, "release_candidate"]), name=gate.name, blocking=blocking, description=gate.description,
+                    op_tags=pod_tags(kb, kb.compute.run_pods))
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
-        from kb_platform.release.judge import judge
+        from kb_platform.release.judge import NotMeasured, judge
 
-        return _as_check(judge(platform.store(kb), kb, gate, platform.embedder, context.run.run_id))
+        found = judge(platform.store(kb), kb, gate.name, platform.embedder, context.run.run_id, platform.progress)
+        return unmeasured(found) if isinstance(found, NotMeasured) else _as_check(found, show_figures(context, kb, found), blocking=blocking)
 
     return check
 
 
-def _as_check(result: "GateResult | None") -> dg.AssetCheckResult:
-    if result is None:
-        return dg.AssetCheckResult(passed=True, metadata={"note": "nothing to judge: no candidate, or no golden queries"})
-    numbers = {name: value for name, value in (("metric", result.metric), ("threshold", result.threshold)) if value is not None}
-    reasons = [r if isinstance(r, str) else r["message"] for r in result.evidence.get("reasons", ())]
+def unmeasured(found: "NotMeasured") -> dg.AssetCheckResult:
+    """Return a check that measured nothing: passed only where what the gate said of an unchanged release still stands."""
+    severity = dg.AssetCheckSeverity.ERROR if found.required else dg.AssetCheckSeverity.WARN
+    standing = found.standing
+    said = {} if standing is None else {"verdict": standing.verdict, **({"accepted_by": standing.accepted_by} if standing.accepted_by else {})}
+    stands = standing is not None and (standing.passed or standing.accepted_by is not None)
+    return dg.AssetCheckResult(passed=stands, severity=severity,
+                               description=f"not measured: {found.reason}", metadata={"measured": False, **said})
+
+
+def _as_check(result: "GateResult", shown: Mapping[str, Any], *, blocking: bool) -> dg.AssetCheckResult:
+    unit = GATES[result.gate].unit
+    numbers = {"metric": result.metric, "threshold": result.threshold, "unit": unit or None}
+    numbers |= {f"golden/{name}": value for name, value in result.evidence.get("metrics", {}).items()}
+    numbers |= {f"usage/{name}": value for name, value in result.evidence.get("usage", {}).items()}
+    severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
-        passed=result.passed, severity=dg.AssetCheckSeverity.ERROR, description="; ".join(reasons) or result.verdict,
-        metadata={"verdict": result.verdict, **numbers, **{f"golden/{k}": v for k, v in result.evidence.get("metrics", {}).items()},
-                  "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons) or "none")},
+        passed=result.passed or result.accepted_by is not None, severity=severity, description="; ".join(result.reasons) or result.verdict,
+        metadata={"verdict": result.verdict, **({"accepted_by": result.accepted_by} if result.accepted_by else {}), **{name: value for name, value in numbers.items() if value is not None},
+                  "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in result.reasons) or "none"),
+                  **worse_metadata(result.evidence), **shown},
     )

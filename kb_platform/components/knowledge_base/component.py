@@ -7,9 +7,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from kb_platform.components.knowledge_base.assets import release_assets, source_assets
-from kb_platform.components.knowledge_base.automation import jobs_of, schedule_of
+from kb_platform.components.gpu_window import own_window_sensors
+from kb_platform.components.knowledge_base.assets import release_assets, source_assets, upkeep_assets
+from kb_platform.components.knowledge_base.automation import jobs_of, schedules_of, upkeep_job_of
 from kb_platform.components.knowledge_base.checks import gate_checks
+from kb_platform.components.knowledge_base.embed_again import embed_again_sensor
+from kb_platform.components.knowledge_base.review_sensors import promote_job, review_sensors
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, to_knowledge_base
 from kb_platform.components.knowledge_base.sensors import next_step_sensors
 
@@ -21,11 +24,14 @@ class KnowledgeBase(dg.Component, KnowledgeBaseModel):
         """Return everything that Dagster shows for this knowledge base."""
         kb = to_knowledge_base(self, Path(context.path))
         per_source = [asset for source in self.sources for asset in source_assets(kb, source, self)]
-        jobs = jobs_of(kb)
+        jobs, upkeep, promote = jobs_of(kb), upkeep_job_of(kb), promote_job(kb)
         return dg.Definitions(
-            assets=[*per_source, *release_assets(kb, self)],
+            assets=[*per_source, *release_assets(kb, self), *upkeep_assets(kb, self)],
             asset_checks=gate_checks(kb),
-            jobs=[*jobs.values()],
-            schedules=[schedule_of(self, jobs)],
-            sensors=next_step_sensors(kb, jobs, enabled=self.schedule.enabled),
+            jobs=[*jobs.values(), upkeep, promote],
+            schedules=schedules_of(self, jobs, upkeep),
+            sensors=[
+                *next_step_sensors(kb, jobs, enabled=self.schedule.enabled), *own_window_sensors(kb),
+                embed_again_sensor(kb, jobs["embed"], enabled=self.schedule.enabled), *review_sensors(kb, promote),
+            ],
         )

@@ -1,16 +1,18 @@
 """How a step's report becomes what the UI shows: numbers make plots, lists become tables, the rest is text."""
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import dagster as dg
 
 MAX_ROWS = 200
+KNOWN = {"rows": "dagster/row_count", "file": "dagster/uri"}  # names that the pages treat in a way of their own
 
 
-def describe(report: Any) -> dg.MaterializeResult:
-    """Return a report dataclass as asset metadata. A field named `rows` is Dagster's row count; None is left out."""
-    return dg.MaterializeResult(metadata=metadata_of(report))
+def describe(report: Any, more: Mapping[str, Any] | None = None) -> dg.MaterializeResult:
+    """Return a report dataclass as asset metadata; what is None or an empty list is left out."""
+    return dg.MaterializeResult(metadata={**metadata_of(report), **(more or {})})
 
 
 def metadata_of(report: Any) -> dict[str, Any]:
@@ -18,7 +20,7 @@ def metadata_of(report: Any) -> dict[str, Any]:
     if not is_dataclass(report):
         raise TypeError(f"{type(report).__name__}: expected a report dataclass")
     found = {f.name: getattr(report, f.name) for f in fields(report)}
-    return {("dagster/row_count" if name == "rows" else name): _value(value) for name, value in found.items() if value is not None}
+    return {KNOWN.get(name, name): _value(value) for name, value in found.items() if value is not None and value != ()}
 
 
 def _value(value: Any) -> Any:

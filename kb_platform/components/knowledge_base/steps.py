@@ -15,7 +15,7 @@ def days_of(kb: KnowledgeBase) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(kb.start_date.isoformat(), timezone=kb.timezone, end_offset=1)
 
 
-def run_days(context: dg.AssetExecutionContext) -> list[dt.date]:
+def run_days(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> list[dt.date]:
     """Return the days that this run is about: one, or a whole range in a backfill."""
     return [dt.date.fromisoformat(key) for key in context.partition_keys]
 

@@ -19,21 +19,50 @@ def read_knowledge_base(path: Path) -> KnowledgeBase:
     Raises:
         ConfigError: with one line for every wrong field: file:line: field: what is wrong.
     """
-    node = _compose(path)
-    value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = _read(path)
+    node, value = _compose(path, text), yaml.safe_load(text)
     if not isinstance(value, dict) or value.get("type") != TYPE:
         raise ConfigError(f"type is {value.get('type') if isinstance(value, dict) else value!r}", where=f"{path}:1", expected=TYPE)
     try:
-        model = KnowledgeBaseModel.model_validate(value.get("attributes") or {})
+        model = KnowledgeBaseModel.model_validate(value.get("attributes") or {}, by_alias=True, by_name=False)
     except ValidationError as error:
         lines = [f"{path}:{_line(node, e['loc'])}: {'.'.join(map(str, e['loc']))}: {_sentence(e)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
     return to_knowledge_base(model, path.parent)
 
 
-def _compose(path: Path) -> Any:
+def check_embedding(kb: KnowledgeBase) -> None:
+    """Read what `embedding` names; ConfigError says where in defs.yaml it is named."""
+    from kb_platform.index.pipeline import pipelines_of
+
     try:
-        return yaml.compose(path.read_text(encoding="utf-8"))
+        pipelines_of(kb)
+    except ConfigError as error:
+        field, where = ("embedding",), ""
+        if error.where != "embedding":
+            field, where = ("embedding", "model"), error.where
+        found = f"{where}: {error.found}" if where else error.found
+        raise ConfigError(found, where=place_of(kb.folder / "defs.yaml", *field), expected=error.expected, action=error.action) from error
+
+
+def place_of(path: Path, *field: str) -> str:
+    """Return where a field of a defs.yaml stands, for messages: file:line: field."""
+    return f"{path}:{_line(_compose(path, _read(path)), field)}: {'.'.join(field)}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise ConfigError(f"byte 0x{error.object[error.start]:02x} is not UTF-8", where=f"{path}:{line}", action="save the file as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})", where=str(path), expected="a readable file") from None
+
+
+def _compose(path: Path, text: str) -> Any:
+    try:
+        return yaml.compose(text)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError(f"{error.problem}", where=f"{path}:{line}", expected="YAML") from None
@@ -42,6 +71,8 @@ def _compose(path: Path) -> Any:
 def _sentence(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "unknown field"
+    if error["type"] == "value_error":  # a validator of ours: it says what was found
+        return error["msg"].removeprefix("Value error, ")
     return error["msg"] if error["type"] == "missing" else f"{error['msg']} (found {error['input']!r})"
 
 

@@ -32,7 +32,7 @@ def check_archive(content: bytes, limits: ParseLimits) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_directory(archive.infolist(), limits)
             _check_parts(archive, limits)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError):  # zipfile raises the last for what it does not know
         raise DocumentUnreadable("truncated or damaged: not a complete ZIP archive") from None
 
 

@@ -1,0 +1,63 @@
+"""A judged release in Dagster's pages: its figures as a picture, as numbers over releases (the Plots tab), and the releases so far.
+
+The verdict comes after release_candidate was materialized, so its figures go to that asset as an observation: Dagster plots both.
+"""
+
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
+
+if TYPE_CHECKING:
+    from kb_platform.release.reports.evaluation_report import GoldenResults
+    from kb_platform.storage.database import Database
+    from kb_platform.storage.gates import GateResult
+    from kb_platform.storage.reports import PastRelease
+
+
+def show_figures(context: dg.AssetCheckExecutionContext, kb: KnowledgeBase, result: "GateResult") -> dict[str, Any]:
+    """Note the golden gate's figures on release_candidate; return the check's own metadata: the picture, and how to see all of it."""
+    if "slice_scores" not in result.evidence:
+        return {}
+    from kb_platform.release.reports.evaluation_report import golden_results
+
+    golden = golden_results(result.evidence)
+    picture, release = _picture(golden), result.evidence["release"]
+    metadata = {"release": release, "golden set": (result.golden_hash or "")[:8], **_series(golden), **picture}
+    context.op_execution_context.log_event(dg.AssetObservation(dg.AssetKey([kb.name, "release_candidate"]), metadata=metadata))
+    return {**picture, "report": f"kb report {kb.name} --release {release} --html report.html"}
+
+
+def release_history(database: "Database") -> dict[str, dg.MetadataValue]:
+    """Return the newest releases as a table, the newest first; nothing where there is none."""
+    from kb_platform.release.reports.history import history
+
+    past = history(database)[::-1]
+    measures = sorted({measure for release in past for measure in release.metrics})
+    return {"history": dg.MetadataValue.table([dg.TableRecord(_row(release, measures)) for release in past])} if past else {}
+
+
+def _series(golden: "GoldenResults") -> dict[str, float]:
+    """Return a number a measure and slice, named so that Dagster lists slices of a measure together."""
+    return {f"{score.measure}/{score.slice}": score.candidate for score in golden.slice_scores}
+
+
+def _picture(golden: "GoldenResults") -> dict[str, dg.MetadataValue]:
+    from kb_platform.release.reports.plots import summary_picture
+
+    picture = summary_picture(golden)
+    if picture is None:
+        return {}
+    return {"figures": dg.MetadataValue.md(f"![{golden.primary} by slice](data:image/png;base64,{b64encode(picture).decode()})")}
+
+
+def _row(release: "PastRelease", measures: list[str]) -> dict[str, str | int | float]:
+    return {
+        "release": release.release, "status": "live" if release.live else release.status, "verdict": release.verdict or "",
+        "promoted": f"{release.promoted_at:%Y-%m-%d %H:%M}" if release.promoted_at else "", "by": release.promoted_by or "",
+        "accepted": release.accepted or "",
+        "digest": (release.digest or "")[:12], "golden set": (release.golden_hash or "")[:8],
+        **{measure: f"{release.metrics[measure]:.3f}" if measure in release.metrics else "" for measure in measures},
+    }

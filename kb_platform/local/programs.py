@@ -1,0 +1,102 @@
+"""The servers of a home beside Postgres: each a detached process with a record, started anew when it should run otherwise.
+
+What runs as it should is left alone; what died is started; what was started with other arguments or variables (or with the address
+that another server had before) is started anew.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kb_platform.knowledge.errors import StateError, TransientError
+from kb_platform.local import processes
+from kb_platform.local.postgres import Report
+from kb_platform.local.processes import ProcessRecord
+
+POLL = 0.2  # seconds
+STOPPING = 20  # seconds that processes get to end what they are at
+
+
+def _nothing() -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A server: what runs, and how one knows that it answers.
+
+    `variables` make its identity, with the arguments; `inherited` are there too, and may change without a new start. `after_a_crash`
+    clears up what one that died or had to be killed has left, and says in a few words what it did.
+    """
+
+    name: str
+    title: str
+    argv: Sequence[str]
+    variables: Mapping[str, str] = field(repr=False)
+    inherited: Mapping[str, str] = field(repr=False)
+    answers: Callable[[], bool]
+    waiting: str
+    after_a_crash: Callable[[], str] = _nothing
+
+
+def ensure(home: Path, program: Program, report: Report) -> None:
+    """Start a program unless it runs as it should."""
+    path = record_path(home, program.name)
+    digest = hashlib.sha256(repr((list(program.argv), sorted(program.variables.items()))).encode()).hexdigest()
+    record = processes.load(path)
+    if record and processes.is_running(record) and record.digest == digest:
+        return
+    if record:  # it died, had to be killed, or was started with other settings: one that was stopped in order has no record
+        processes.stop(processes.session(record), patience=STOPPING)
+        if did := program.after_a_crash():
+            report(did)
+    report(f"starting {program.title}")
+    # Not this process's working folder: it may be removed, and a module of the same name there would be loaded instead.
+    processes.start(program.argv, environment={**program.inherited, **program.variables}, log=log_path(home, program.name), folder=path.parent,
+                    digest=digest).save(path)
+
+
+def wait(home: Path, program: Program, report: Report, patience: float) -> None:
+    """Return once a program answers.
+
+    Raises:
+        StateError: it stopped while starting.
+        TransientError: it did not answer in time.
+    """
+    report(program.waiting)
+    deadline, log = time.monotonic() + patience, log_path(home, program.name)
+    while not program.answers():
+        if running(home, program.name) is None:
+            last = log.read_text(errors="replace").strip().splitlines()[-3:]
+            raise StateError(f"{program.title} stopped while starting: {' | '.join(last)}", where=str(log))
+        if time.monotonic() > deadline:
+            raise TransientError(
+                f"{program.title} did not answer within {patience:.0f} s", where=str(log), action="see the log, then `kb up` again",
+            )
+        time.sleep(POLL)
+
+
+def stop(home: Path, names: Sequence[str]) -> None:
+    """Stop programs together. The record of one that had to be killed stays: it tells of a crash."""
+    records = [processes.load(record_path(home, name)) for name in names]
+    if processes.stop([p for r in records if r for p in processes.session(r)], patience=STOPPING):
+        for name in names:
+            record_path(home, name).unlink(missing_ok=True)
+
+
+def running(home: Path, name: str) -> ProcessRecord | None:
+    """Return the record of a program that runs."""
+    record = processes.load(record_path(home, name))
+    return record if record and processes.is_running(record) else None
+
+
+def record_path(home: Path, name: str) -> Path:
+    """Return where a program's record is kept."""
+    return home / "dagster" / f"{name}.json"
+
+
+def log_path(home: Path, name: str) -> Path:
+    """Return where a program's log is kept."""
+    return home / "logs" / f"{name}.log"

@@ -1,0 +1,77 @@
+"""A back-fill started at noon, in clinical hours: it waits in Dagster's queue without a process, and goes through when the window opens.
+
+The webserver, the daemon, their sensors and the run processes are real. It is noon in the time zone that the window is in.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from kb_platform.cli import app, session
+from kb_platform.cli.refreshing import exit_code, refresh_once
+from kb_platform.components.gpu_window import last_tick, slots_of
+from kb_platform.local.dagster_home import open_instance
+from kb_platform.local.supervisor import up
+from kb_platform.settings import Settings, export
+from kb_platform.storage.releases import live_release
+from kb_platform_tests.flow.conftest import write_kb
+from kb_platform_tests.flow.test_webserver import ask
+from kb_platform_tests.homes import at_home, serving_home
+
+NAME, JOB = "ward_manual", "ward_manual_embed"
+DAYS = ["2026-03-01", "2026-03-02", "2026-03-03"]
+PATIENCE = 150  # seconds; the sensors tick every 30
+BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) { __typename
+    ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } ... on PartitionSetNotFoundError { message } } }"""
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Settings]:
+    """Yield a home whose window is closed at noon, with a delivery that waits for its vectors."""
+    noon = 12 - dt.datetime.now(dt.UTC).hour
+    with serving_home("kb-queue-") as chosen, at_home(chosen):
+        export({"KB_GPU_HOURS": "20:00-06:00", "KB_GPU_TIMEZONE": f"Etc/GMT{-noon:+}"})
+        kb = write_kb(chosen.home.parent, NAME, {"visits.md": "# Visits\n\nUntil eight in the evening.\n"}, schedule={"enabled": True, "cron": "0 0 1 1 *"})
+        report = refresh_once(kb, DAYS[0], None, quiet=True)
+        assert (exit_code(report), report["vectors"]["left"]) == (6, 1), report
+        yield chosen
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not within the time that the sensors take"
+        time.sleep(0.5)
+
+
+def test_a_back_fill_started_at_noon_waits_without_a_process_until_the_window_opens(home: Settings) -> None:
+    pages = up(home).pages
+    with open_instance(home) as instance:
+        wait_until(lambda: slots_of(instance, "gpu") == 0, "the pool is closed")
+        selector = {"repositoryLocationName": "kb_platform", "repositoryName": "__repository__"}
+        params = {"selector": {"partitionSetName": f"{JOB}_partition_set", "repositorySelector": selector}, "partitionNames": DAYS}
+        launched = ask(pages, BACKFILL, params=params)["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+
+        filled = dg.RunsFilter(tags={"dagster/backfill": launched["backfillId"]})
+        wait_until(lambda: bool(instance.get_runs(filled)), "its runs are there")
+        time.sleep(10)  # the queue is looked at every second
+        runs = instance.get_runs(filled)
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.QUEUED}
+        ids = {run.run_id for run in runs}
+        assert [p for p in psutil.process_iter(["cmdline"]) if any(i in " ".join(p.info["cmdline"] or ()) for i in ids)] == []
+        assert live_release(session.store(NAME).database) is None
+
+        opened = CliRunner().invoke(app, ["gpu-window", "open", "--for", "2h", "--reason", "the back-fill cannot wait"])
+        assert opened.exit_code == 0, opened.output
+        wait_until(lambda: {run.status for run in instance.get_runs(filled)} == {dg.DagsterRunStatus.SUCCESS}, "the runs are done")
+        wait_until(lambda: live_release(session.store(NAME).database) is not None, "release has followed")
+        assert slots_of(instance, "gpu") == 2
+        looked = last_tick(instance, "gpu")
+        assert looked is not None
+        assert dt.datetime.now(dt.UTC) - looked < dt.timedelta(minutes=2)

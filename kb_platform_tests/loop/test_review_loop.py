@@ -1,0 +1,191 @@
+"""The whole loop as people meet it, over what `kb up` starts: a gate cannot tell, a reviewer signs in a browser, Dagster promotes.
+
+Nothing is called that a sensor, the worker or the gateway would do: all of them run. With KB_TEST_SCREENSHOTS=docs/images the
+pictures of docs/review.md are taken anew.
+"""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kb_platform.cli import session
+from kb_platform.cli.refreshing import refresh_once
+from kb_platform.local.environment import environment
+from kb_platform.local.review_service import missing, reviewers_file
+from kb_platform.local.supervisor import up
+from kb_platform.settings import Settings, export, inherited_environment
+from kb_platform.storage.releases import live_release
+from kb_platform_tests.flow.conftest import write_kb
+from kb_platform_tests.flow.test_webserver import LISTED, ask
+from kb_platform_tests.homes import at_home, serving_home
+
+NAME, REVIEWER = "formulary", "second.reviewer"
+PATIENCE = 150  # seconds; the sensors tick every 30
+PAGES = {
+    f"{drug}.md": f"# {drug.title()}\n\n## Monitoring\n\nCheck {what} before the first dose and every {weeks} weeks. Tell the pharmacist if it is out of range.\n"
+    for drug, what, weeks in (("warfarin", "the INR", 8), ("lithium", "the serum level", 12), ("amiodarone", "thyroid and liver function", 26),
+                              ("methotrexate", "the blood count", 4), ("digoxin", "potassium and kidney function", 26))
+}
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Settings]:
+    """Yield a home in which a delivery changed more than its gate lets pass, with everything up."""
+    if lacking := missing():
+        pytest.skip(lacking)
+    asyncio.run(with_page(see_nothing))  # skips where no browser can be had
+    with serving_home("kb-loop-") as chosen, at_home(chosen):
+        kb = write_kb(chosen.home.parent, NAME, PAGES, gate={"max_changed_share": 0.1, "min_changed": 1})
+        assert refresh_once(kb, None, None, quiet=True)["promoted"]
+        for name in ("warfarin.md", "lithium.md"):
+            path = kb.folder / "documents" / name
+            path.write_text(path.read_text().replace("8 weeks", "12 weeks").replace("Tell the pharmacist", "Tell the pharmacist the same day"))
+        report = refresh_once(kb, None, None, quiet=True)
+        assert (report["verdict"], report["promoted"]) == ("inconclusive", False)
+        up(chosen)
+        export(environment(chosen))
+        yield chosen
+
+
+def test_a_reviewer_approves_in_a_browser_and_dagster_promotes(home: Settings, tmp_path: Path) -> None:
+    pictures = Path(os.environ.get("KB_TEST_SCREENSHOTS") or tmp_path)
+    database = session.store(NAME).database
+    before = live_release(database)
+    standing = up(home)  # once more, which changes nothing
+    passphrase = next(p["passphrase"] for p in json.loads(reviewers_file(home.home).read_text())["reviewers"] if p["id"] == REVIEWER)
+
+    asyncio.run(approve(standing.reviews, passphrase, pictures))
+    assert live_release(database) == before, "an approval moves nothing by itself"
+    wait_until(lambda: live_release(database) != before)
+
+    label = {"key": ".dagster/repository", "value": "__repository__@kb_platform"}
+    wait_until(lambda: statuses(standing.pages, label) == ["SUCCESS"])
+    asyncio.run(look_at_dagster(standing.pages, pictures))
+    assert {path.name for path in pictures.glob("review-*.png")} >= {"review-list.png", "review-receipt.png", "review-promoted.png"}
+
+
+def statuses(pages: str, label: dict[str, str]) -> list[str]:
+    listed = ask(pages, LISTED, filter={"pipelineName": f"{NAME}_promote", "tags": [label]})["runsOrError"]["results"]
+    return [run["status"] for run in listed]
+
+
+def test_a_reviewer_without_a_browser_reads_decides_and_gets_a_receipt(home: Settings) -> None:
+    kb = session.knowledge_base(NAME)
+    for name in ("digoxin.md", "amiodarone.md"):
+        path = kb.folder / "documents" / name
+        path.write_text(path.read_text().replace("every 26 weeks", "every 20 weeks"))
+    assert refresh_once(kb, None, None, quiet=True)["verdict"] == "inconclusive"
+    case = next(each for each in said("list", NAME)["cases"] if each["kind"] == "churn_over_limit")
+    number, shown = str(case["case"]), said("show", NAME, str(case["case"]))
+    assert (shown["digest"], shown["state"], shown["last_review"]) == (case["digest"], "open", None)
+    assert "content" not in shown
+    said("sync", NAME)
+    wait_until(lambda: review("show", NAME, number, "--content", "--as", REVIEWER, "--json").returncode == 0)
+
+    content = said("show", NAME, number, "--content", "--as", REVIEWER)["content"]
+    assert (content["digest"], content["status"]) == (case["digest"], "waiting")
+    assert "changed: docs/digoxin.md" in content["material"]
+    assert content["material"] in review("show", NAME, number, "--content", "--as", REVIEWER).stdout
+    decide = ("decide", NAME, number, "approve", "--as", REVIEWER, "--digest")
+    for arguments, passphrase, complaint in (
+        ((*decide, "0" * 64), None, "the review is about"), ((*decide, "0"), None, "too short"), ((*decide, case["digest"]), "wrong", "no such name and passphrase"),
+        (("decide", NAME, number, "reject", "--as", REVIEWER, "--digest", case["digest"]), None, "no reason is given"),
+        (("decide", NAME, number, "approve", "--digest", case["digest"]), None, "nothing says who you are"),
+        (("show", NAME, "4711"), None, "no case 4711"),
+    ):
+        refused = review(*arguments, passphrase=passphrase)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert complaint in refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert said("show", NAME, number, "--content", "--as", REVIEWER)["content"]["status"] == "waiting"
+
+    receipts = [said(*decide, case["digest"][:12])["receipt"] for _ in range(2)]
+    assert receipts[0] == receipts[1]
+    wait_until(lambda: (said("show", NAME, number)["last_review"] or {}).get("effect") == "accepted")
+    late = review("decide", NAME, number, "reject", "--reason", "too late", "--as", "reviewer", "--digest", case["digest"])
+    assert (late.returncode, "lready decided" in late.stderr) == (1, True)
+
+
+def said(*arguments: str) -> dict[str, Any]:
+    """Return what a command of `kb review` prints with --json."""
+    done = review(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def review(*arguments: str, passphrase: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of `kb review`, with the passphrase of whom --as names on standard input."""
+    if passphrase is None and "--as" in arguments:
+        people = json.loads(reviewers_file(session.settings().home).read_text())["reviewers"]
+        passphrase = next(p["passphrase"] for p in people if p["id"] == arguments[arguments.index("--as") + 1])
+    return subprocess.run([Path(sys.executable).with_name("kb"), "review", *arguments], input=f"{passphrase or ''}\n", capture_output=True, text=True,
+                          check=False, timeout=120, env=inherited_environment({"COLUMNS": "1000"}, but="KB_REVIEW_TOKEN"))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "not within the time that the sensors take"
+        time.sleep(0.5)
+
+
+async def approve(url: str, passphrase: str, pictures: Path) -> None:
+    """Sign in, wait for the case that Dagster's sensor hands over, read it, approve it, sign."""
+
+    async def steps(page: Any) -> None:
+        from kb_review_worker_tests.gateway.browsers import sign_in
+
+        await sign_in(page, url, REVIEWER, passphrase)
+        deadline = time.monotonic() + PATIENCE
+        while not await page.locator("a.subject").count():
+            assert time.monotonic() < deadline, "no case came"
+            await asyncio.sleep(1)
+            await page.reload()
+        await page.screenshot(path=pictures / "review-list.png", clip=_top(350))
+        await page.locator("a.subject", has_text="deletions").click()
+        for said in ("2 of 5 documents changed", "changed: docs/warfarin.md"):
+            assert await page.get_by_text(said).first.is_visible()
+        await page.get_by_label("Reason").fill("The new intervals are those of the pharmacy's guideline.")
+        await page.get_by_role("button", name="Approve").click()
+        await page.get_by_label("Your passphrase, again").fill(passphrase)
+        await page.get_by_role("button", name="Sign and approve").click()
+        await page.get_by_role("heading", name="Receipt").wait_for()
+        await page.screenshot(path=pictures / "review-receipt.png", clip=_top(490))
+
+    await with_page(steps)
+
+
+async def look_at_dagster(url: str, pictures: Path) -> None:
+    """See on the page of the promoted release who accepted what."""
+
+    async def steps(page: Any) -> None:
+        await page.goto(f"{url}/assets/{NAME}/promoted_release?view=events")
+        await page.get_by_role("cell", name=REVIEWER, exact=True).wait_for()
+        await page.screenshot(path=pictures / "review-promoted.png", clip=_top(760))
+
+    await with_page(steps)
+
+
+def _top(height: int) -> dict[str, int]:
+    return {"x": 0, "y": 0, "width": 1280, "height": height}
+
+
+async def see_nothing(page: Any) -> None:
+    await page.goto("about:blank")
+
+
+async def with_page(steps: Callable[[Any], Awaitable[None]]) -> None:
+    browsers = pytest.importorskip("kb_review_worker_tests.gateway.browsers", reason="no Playwright: uv sync installs it")
+    async with browsers.browsing() as browser:
+        context = await browser.new_context(viewport={"width": 1280, "height": 900})
+        context.set_default_timeout(30_000)
+        await steps(await context.new_page())
+        await context.close()
