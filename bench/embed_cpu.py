@@ -77,7 +77,7 @@ def bench_embedding(texts: list[str], precision: str) -> None:
     embedder, load = measure(lambda: load_bundled_embedder(precision), rounds=1)  # type: ignore[arg-type]
     embedder.embed(texts[:64])
     vectors, cost = measure(lambda: embedder.embed(texts))
-    tokens = sum(map(len, embedder.tokenizer.ids(texts))) / len(texts)
+    tokens = sum(map(len, embedder.inputs.tokenizer.ids(texts))) / len(texts)
     print(
         f"embed {embedder.precision:5}        {len(vectors) / cost.processor:7.1f} chunks per CPU-s   {len(vectors) / cost.wall:.1f} per s by "
         f"the clock, {tokens:.0f} tokens each; loaded in {load.wall:.2f} s; peak memory {peak_memory()} MB"

@@ -8,7 +8,7 @@ knowledge base of one document, so that nothing is started within the measured t
 alone on the chunks' texts, a refresh of a new knowledge base (capture, parse, chunk, embed, write, seal, judge, promote, each as
 Dagster runs it), the embedder again. The better of the embedder's two times counts, the stricter choice.
 
-`cpu` is processor time of this process, the reader's and all of Postgres; other work on the machine disturbs it less than the clock.
+`cpu` is processor time of this process, of those that read and chunk, and of all of Postgres; other work on the machine disturbs it less than the clock.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import yaml
 
 from kb_platform.cli import session
 from kb_platform.cli.refreshing import refresh_once
-from kb_platform.index.bundled_model import bundled_tokenizer
+from kb_platform.index.bundled_model import bundled_space, bundled_tokenizer
 from kb_platform.index.chunk import ChunkParameters, chunk_document
 from kb_platform.index.embed import Embedder
 from kb_platform.knowledge.documents import Document
@@ -109,7 +109,8 @@ def own_home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="kb-bench-"))
     folder.chmod(0o755)
     (folder / "defs").mkdir()
-    chosen = Settings(home=folder / "home", defs=folder / "defs", database_url=None, object_store=str(folder / "objects"))
+    chosen = Settings(home=folder / "home", defs=folder / "defs", database_url=None, object_store=str(folder / "objects"),
+                      review_temporal_address=None)
     try:
         with session.use(chosen), session.database_running():
             yield folder
@@ -140,7 +141,7 @@ def run(chunks: int) -> dict[str, Any]:
     """Measure, and return the figures."""
     corpus, warm_up = make_corpus(chunks), make_corpus(1, seed=2)
     with own_home() as folder:
-        embedder: Embedder = load_embedder()
+        embedder: Embedder = load_embedder(bundled_space())
         define(folder, "warm_up", warm_up.documents)
         refresh(folder, "warm_up", warm_up.documents)
         define(folder, "measured", corpus.documents)
