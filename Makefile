@@ -2,9 +2,10 @@
 UV := .venv/bin/uv
 UV_VERSION := 0.13.9
 RUN := .venv/bin/
+PACKAGES := kb_audit kb_contracts kb_platform kb_review_worker
 EXPORT := $(UV) export --quiet --frozen --all-extras --no-extra gpu --no-default-groups --no-emit-project --no-hashes --no-annotate --no-header
 
-.PHONY: help setup demo test test-kubernetes lint docs constraints histories up down clean
+.PHONY: help setup demo test test-again test-kubernetes lint docs constraints histories up down clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -13,14 +14,20 @@ setup: .venv/.ready  ## Make .venv from the lock: all that the other targets nee
 
 .venv/.ready: pyproject.toml uv.lock
 	test -x $(UV) || { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
-	$(UV) sync --quiet --frozen --all-extras --no-extra gpu
+	$(UV) sync --quiet --frozen --all-extras --no-extra gpu --compile-bytecode
+	$(RUN)python -m compileall -q $(PACKAGES)
 	touch $@
 
 demo: setup  ## Run the sample knowledge base through three days; exits 0 only if all of it held
 	$(RUN)kb demo
 
+# What had failed is kept for `test-again` only of a run that came to its end (exit code 1): it must not hide a crash of pytest.
 test: setup  ## Run the tests, with a real Postgres, Dagster and embedding model
-	$(RUN)pytest --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile
+	$(RUN)pytest --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile --durations=25 || \
+	  { code=$$?; [ $$code = 1 ] || rm -rf .pytest_cache; exit $$code; }
+
+test-again: setup  ## Run the tests that failed once more, alone
+	$(RUN)pytest -p no:xdist --last-failed --last-failed-no-failures none
 
 test-kubernetes: setup  ## Run the tests in the cluster of KUBECONFIG, with the image KB_TEST_IMAGE (docs/compute.md)
 	$(RUN)pytest -p no:xdist --durations=0 -rs kb_platform_tests/kubernetes

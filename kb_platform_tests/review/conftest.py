@@ -1,5 +1,6 @@
 """A real Postgres with both schemas, and a real Temporal server that tests stop and start."""
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -7,10 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from kb_platform.cli import session
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
@@ -53,9 +57,15 @@ class TemporalServer:
             time.sleep(0.05)
 
     def answers(self) -> bool:
-        """Return whether its port is open."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        """Return whether it serves its namespace: its port is open some time before that, and then it calls itself not healthy yet."""
+        with suppress(RuntimeError, RPCError):
+            return asyncio.run(self._knows_its_namespace())
+        return False
+
+    async def _knows_its_namespace(self) -> bool:
+        client = await Client.connect(self.address.frontend, namespace="review")
+        await client.count_workflows()
+        return True
 
     def stop(self) -> None:
         """Kill it, as a crash would."""
