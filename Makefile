@@ -5,7 +5,7 @@ RUN := .venv/bin/
 PACKAGES := kb_audit kb_contracts kb_platform kb_review_worker
 EXPORT := $(UV) export --quiet --frozen --all-extras --no-extra gpu --no-default-groups --no-emit-project --no-hashes --no-annotate --no-header
 
-.PHONY: help setup demo test test-again test-kubernetes lint docs constraints histories up down clean
+.PHONY: help setup demo test test-again test-endurance fuzz test-kubernetes lint docs constraints histories up down clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -25,6 +25,12 @@ demo: setup  ## Run the sample knowledge base through three days; exits 0 only i
 test: setup  ## Run the tests, with a real Postgres, Dagster and embedding model
 	$(RUN)pytest --numprocesses $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --maxprocesses 4 --dist loadfile --durations=25 || \
 	  { code=$$?; [ $$code = 1 ] || rm -rf .pytest_cache; exit $$code; }
+
+test-endurance: setup  ## Run the long proofs whole: kills at every step, whole histories, the whole of MedQuAD
+	$(RUN)pytest -p no:xdist -m endurance --durations=0
+
+fuzz: setup  ## Run the property tests with examples that were never tried
+	$(RUN)pytest -p no:xdist -m hypothesis --hypothesis-profile=fuzz
 
 test-again: setup  ## Run the tests that failed once more, alone
 	$(RUN)pytest -p no:xdist --last-failed --last-failed-no-failures none

@@ -9,7 +9,7 @@ gc.freeze()  # what Dagster has loaded stays for good: a full collection, one of
 from kb_platform.components.gpu_window import window_sensor
 from kb_platform.components.loading import load_knowledge_bases
 from kb_platform.components.on_a_cluster import on_a_cluster
-from kb_platform.resources import Platform
+from kb_platform.resources.platform import Platform
 from kb_platform.settings import current_settings
 
 

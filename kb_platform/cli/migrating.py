@@ -46,7 +46,7 @@ def migrate(reviews: Reviews = True, as_json: Json = False) -> None:
 
 def _migrated(database: "Database") -> dict[str, Any]:
     from kb_platform.storage.migrate import migrate as migrate_schema
-    from kb_platform.storage.migrate import revision
+    from kb_platform.storage.revisions import revision
 
     try:
         before = revision(database)

@@ -101,7 +101,7 @@ class _Retries(logging.Filter):
 def _definitions(kb: KnowledgeBase) -> dg.Definitions:
     """Load this knowledge base alone: a mistake in the YAML of another one is not its matter."""
     from kb_platform.components.loading import load_knowledge_bases
-    from kb_platform.resources import Platform
+    from kb_platform.resources.platform import Platform
 
     return dg.Definitions.merge(load_knowledge_bases(kb.folder), dg.Definitions(resources={"platform": Platform()}))
 

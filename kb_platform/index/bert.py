@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
-import openvino.opset13 as op
 
+from kb_platform.index.openvino_runtime import op, ov
 from kb_platform.knowledge.errors import ConfigError
 
 Weights = dict[str, np.ndarray]

@@ -91,9 +91,8 @@ class OpenVinoEmbedder(ModelEmbedder):
 
     def __init__(self, folder: Path, space: EmbeddingSpace, precision: Precision = "auto", cores: int | None = None) -> None:
         """Check the files against the space and compile. ConfigError if they are not the space's, or cannot be computed here."""
-        import openvino as ov
-
         from kb_platform.index.bert import build_encoder
+        from kb_platform.index.openvino_runtime import ov
 
         check_files(folder, space)
         super().__init__(space, ModelInputs(space, ModelTokenizer(folder)))

@@ -1,4 +1,4 @@
-"""What assets reach the outside through: thin, opened when first used, one embedder a process and space."""
+"""What assets and commands reach the outside through: opened when first used, one embedder a process and space. platform.py is the Dagster resource."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,47 +6,18 @@ from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
 from kb_platform.knowledge.errors import ConfigError
-from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.knowledge.progress import Progress, silent
 from kb_platform.settings import Settings
 
 if TYPE_CHECKING:  # the code location loads without the database's and the model's libraries
-    import datetime as dt
-
     from kb_platform.index.embed import Embedder
     from kb_platform.knowledge.spaces import EmbeddingSpace
-    from kb_platform.resources.gpu_window import Allowance
     from kb_platform.storage.database import Database
     from kb_platform.storage.stores import Store
 
 _OPENED: "list[Database]" = []
 _LISTENER: ContextVar[Progress] = ContextVar("progress", default=silent)
-
-
-class Platform(dg.ConfigurableResource):
-    """The database, the object store and the embedder, as the settings name them when a run starts."""
-
-    def store(self, kb: KnowledgeBase) -> "Store":
-        """Return a knowledge base's stores, with its schema at the newest revision."""
-        return open_store(kb.name)
-
-    def embedder(self, space: "EmbeddingSpace") -> "Embedder":
-        """Return what computes vectors of a space; the bundled model is loaded once a process, in under a second."""
-        return load_embedder(space)
-
-    def allowance(self, kb: KnowledgeBase, began: "dt.datetime | None" = None) -> "Allowance":
-        """Return what a step that embeds asks before each group of texts; its time began then, or begins now."""
-        from kb_platform.resources.gpu_window import Allowance, window_now
-
-        return Allowance(lambda: window_now(kb), kb.embed_budget, began=began)
-
-    @property
-    def progress(self) -> Progress:
-        """Return whom steps tell how far they are: the terminal of the command that runs them, else nobody."""
-        return _LISTENER.get()
 
 
 @contextmanager
@@ -59,17 +30,20 @@ def heard_by(listener: Progress) -> Iterator[None]:
         _LISTENER.reset(token)
 
 
+def heard() -> Progress:
+    """Return whom steps tell how far they are: the terminal of the command that runs them, else nobody."""
+    return _LISTENER.get()
+
+
 @cache
 def open_store(name: str) -> "Store":
     """Open and migrate, once a process."""
     from kb_platform.storage.database import Database
-    from kb_platform.storage.migrate import migrate
     from kb_platform.storage.objects import ObjectStore
     from kb_platform.storage.stores import Store
 
     database = Database(database_url(), name)
-    migrate(database)
-    opened(database)
+    bring_up_to_date(database)
     return Store(database, ObjectStore(f"{Settings().object_store_url.rstrip('/')}/{name}"))
 
 
@@ -86,8 +60,14 @@ def database_url() -> str:
     return url.get_secret_value()
 
 
-def opened(database: "Database") -> None:
-    """Note a database that `close_stores` is to close."""
+def bring_up_to_date(database: "Database") -> None:
+    """Migrate a database's schema unless it is at the newest revision; `close_stores` is to close it."""
+    from kb_platform.storage.revisions import is_current
+
+    if not is_current(database):
+        from kb_platform.storage.migrate import migrate
+
+        migrate(database)
     _OPENED.append(database)
 
 

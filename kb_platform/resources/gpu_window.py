@@ -23,13 +23,11 @@ def utc_now() -> dt.datetime:
 @cache
 def open_deployment() -> "DeploymentDatabase":
     """Open and migrate, once a process."""
-    from kb_platform.resources import database_url, opened
+    from kb_platform.resources import bring_up_to_date, database_url
     from kb_platform.storage.deployment import DeploymentDatabase
-    from kb_platform.storage.migrate import migrate
 
     database = DeploymentDatabase(database_url())
-    migrate(database)
-    opened(database)
+    bring_up_to_date(database)
     return database
 
 

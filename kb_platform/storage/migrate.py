@@ -41,20 +41,6 @@ def migrate(database: Database, revision: str = "head") -> None:
             command.upgrade(config, revision)
 
 
-def revision(database: Database) -> str | None:
-    """Return the revision that a knowledge base's schema is at; None where there is no schema.
-
-    Raises:
-        TransientError: the server does not answer.
-    """
-    with database.session("owner") as connection:
-        found = connection.execute("select to_regclass(%s)", (f"{database.schema}.alembic_version",)).fetchone()
-        if found is None or found[0] is None:
-            return None
-        row = connection.execute("select version_num from alembic_version").fetchone()
-        return row[0] if row else None
-
-
 @contextmanager
 def _known_revisions(database: Database) -> Iterator[None]:
     """Say in one line that the schema is a newer version's, as it is after a rollback of the software."""

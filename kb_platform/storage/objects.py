@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from kb_platform.knowledge.errors import StateError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BATCH_ROWS = 512
 BATCH_BYTES = 64 << 20
@@ -39,8 +40,11 @@ class ObjectStore:
         fs, root = self._opened
         return bool(fs.exists(f"{root}/{name}"))
 
-    def write(self, name: str, schema: pa.Schema, rows: Iterable[dict[str, Any]]) -> int:
+    def write(self, name: str, schema: "pa.Schema", rows: Iterable[dict[str, Any]]) -> int:
         """Write rows, at most 512 or 64 MiB in memory at a time, and return their number. A local file appears by rename, an object by its upload's end."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
         fs, root = self._opened
         path = f"{root}/{name}"
         fs.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
@@ -80,6 +84,8 @@ class ObjectStore:
         Raises:
             StateError: the file is gone, though the database says that it was written.
         """
+        import pyarrow.parquet as pq
+
         fs, root = self._opened
         try:
             file = fs.open(f"{root}/{name}", "rb")

@@ -13,7 +13,7 @@ import numpy as np
 from kb_platform.components.loading import load_knowledge_bases
 from kb_platform.index.embed import Embedder, never
 from kb_platform.knowledge.spaces import EmbeddingSpace
-from kb_platform.resources import Platform
+from kb_platform.resources.platform import Platform
 
 FOLDER, NAME = "KB_TEST_ASKED", "KB_TEST_NAME"
 SECONDS = 0.05  # a group of texts

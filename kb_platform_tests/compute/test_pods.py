@@ -142,7 +142,7 @@ COMPUTE = st.fixed_dictionaries({}, optional=RUN_PODS | {
 })
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(own=COMPUTE, deployment=COMPUTE)
 def test_whatever_a_knowledge_base_and_its_deployment_ask_for_makes_pods_that_hold(
     own: dict[str, Any], deployment: dict[str, Any], launcher: K8sRunLauncher

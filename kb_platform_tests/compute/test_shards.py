@@ -101,7 +101,6 @@ def kill_twice(folder: Path, shard: str) -> list[int]:
     return killed
 
 
-@pytest.mark.timeout(900)  # a dozen processes, each of which loads Dagster
 def test_a_worker_killed_twice_changes_no_vector_and_repeats_what_was_on_its_way(
     home: Path, served: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,7 @@ def _keys(model: type[BaseModel], prefix: str) -> Iterator[str]:
         name = field.alias or attribute
         inner, many = _nested(field)
         default = "required" if field.is_required() else "" if inner else f"`{_value(field.get_default(call_default_factory=True))}`"
-        yield f"| `{prefix}{name}` | {default} | {_bounds(field)} | {_cell(_description(field))} |"
+        yield f"| `{prefix}{name}` | {default} | {_bounds(field)} | {_cell(field.description or '')} |"
         if inner:
             yield from _keys(inner, f"{prefix}{name}{'[]' if many else ''}.")
 
@@ -101,11 +101,6 @@ def _nested(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind, kind is not field.annotation and type(None) not in get_args(field.annotation)
     return None, False
-
-
-def _description(field: FieldInfo) -> str:
-    """Return what `described` (yaml_model.py) says: Dagster's resolver carries it."""
-    return next((m.description for m in field.metadata if getattr(m, "description", None)), field.description or "")
 
 
 def _bounds(field: FieldInfo) -> str:

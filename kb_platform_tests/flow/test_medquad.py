@@ -18,7 +18,6 @@ from kb_platform.cli.refreshing import refresh_once
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.releases import discard, get_release, live_release, promote
 
-pytestmark = pytest.mark.timeout(900)  # thousands of vectors on the processor, and whatever else the machine is busy with
 DAYS = ("2026-03-01", "2026-03-02", "2026-03-03")
 EVERY_ROW = "select '{table}', ctid::text, xmin::text from {table}"
 NDCG = Callable[..., float]

@@ -12,7 +12,7 @@ from kb_platform.local.environment import database_url
 from kb_platform.storage import migrations
 from kb_platform.storage.database import Database
 from kb_platform.storage.migrate import migrate as migrate_schema
-from kb_platform.storage.migrate import revision
+from kb_platform.storage.revisions import revision
 from kb_platform_tests.flow.conftest import MakeKb
 
 NEWEST = max(path.name[:4] for path in (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))

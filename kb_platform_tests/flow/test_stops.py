@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 import psutil
-import pytest
 
 from kb_platform.cli import session
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
@@ -42,7 +41,6 @@ def test_ctrl_c_is_one_sentence(make_kb: MakeKb) -> None:
     assert (process.returncode, said.strip()) == (130, "interrupted: what is done stays done, the next refresh continues there")
 
 
-@pytest.mark.timeout(240)  # Dagster tries for long
 def test_a_lost_database_is_one_sentence(make_kb: MakeKb) -> None:
     process = refresh_at_its_vectors(make_kb)
     server = running_postgres(session.settings().home)

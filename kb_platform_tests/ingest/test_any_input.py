@@ -44,7 +44,7 @@ PIECES = [
     b'"',
     b"a ",
 ]
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def assert_readable_or_refused(sandbox: Sandbox, name: str, content: bytes) -> None:

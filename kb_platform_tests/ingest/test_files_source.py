@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kb_platform.ingest.sources import Failed, Item, Mark, Skipped, Unchanged, Upsert, find_deleted, open_source
+from kb_platform.ingest.sources import Failed, Item, Mark, Skipped, Unchanged, Upsert, find_deleted, open_source, source_kinds
 from kb_platform.ingest.sources.files import SETTLED_NS
 from kb_platform.knowledge.errors import SourceError
 
@@ -69,7 +69,8 @@ def marks(items: list[Item], known: dict[str, Mark] | None = None) -> dict[str, 
 
 @contextmanager
 def ordinary_user() -> Iterator[None]:
-    """Give up the superuser's rights for a while, who may read everything."""
+    """Give up the superuser's rights for a while, who may read everything. What reads sources is loaded before: the checkout may be closed to others."""
+    source_kinds()
     if os.geteuid() != 0:
         yield
         return

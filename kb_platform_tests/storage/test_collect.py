@@ -277,7 +277,6 @@ def killed_at(name: str, moment: int) -> subprocess.CompletedProcess[str]:
                           capture_output=True, text=True, check=False)
 
 
-@pytest.mark.timeout(600)
 def test_killed_at_any_moment_it_is_continued_by_the_next_run_and_ends_the_same() -> None:
     peaceful, killed = session.store("peaceful"), session.store("killed")
     for store in (peaceful, killed):

@@ -24,7 +24,7 @@ from kb_platform.components.knowledge_base.shard_assets import sharded_embedding
 from kb_platform.components.knowledge_base.steps import days_of, gate_refusals_are_permanent, run_days
 from kb_platform.components.knowledge_base.upkeep_metadata import upkeep_metadata
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-from kb_platform.resources import Platform
+from kb_platform.resources.platform import Platform
 
 
 def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseModel) -> Sequence[dg.AssetsDefinition]:

@@ -15,7 +15,7 @@ from kb_platform.components.knowledge_base.report_metadata import show_figures
 from kb_platform.components.knowledge_base.worse_table import worse_metadata
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.release.gates import GATES, Gate, is_asked_for, may_block
-from kb_platform.resources import Platform
+from kb_platform.resources.platform import Platform
 
 if TYPE_CHECKING:
     from kb_platform.release.judge import NotMeasured

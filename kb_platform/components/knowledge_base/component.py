@@ -4,8 +4,10 @@
 """
 
 from pathlib import Path
+from typing import Self
 
 import dagster as dg
+from pydantic import BaseModel
 
 from kb_platform.components.gpu_window import own_window_sensors
 from kb_platform.components.knowledge_base.assets import release_assets, source_assets, upkeep_assets
@@ -19,6 +21,17 @@ from kb_platform.components.knowledge_base.sensors import next_step_sensors
 
 class KnowledgeBase(dg.Component, KnowledgeBaseModel):
     """A gated, versioned index over a set of sources, refreshed by the day."""
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """Return what `attributes` is read with: as it stands, so that commands and Dagster read the same."""
+        return KnowledgeBaseModel
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:  # noqa: ARG003  Dagster's signature
+        """Return the component that has these attributes, which are valid."""
+        read = attributes or KnowledgeBaseModel.model_validate({})  # which says what is missing
+        return cls.model_construct(read.model_fields_set, **dict(read))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return everything that Dagster shows for this knowledge base."""

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import dagster as dg
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -29,7 +28,7 @@ VOLUME_KINDS = ("configMap", "csi", "emptyDir", "ephemeral", "hostPath", "image"
 Quantity = Annotated[str, Field(pattern=QUANTITY)]
 
 
-class GpuModel(Strict, dg.Resolvable):
+class GpuModel(Strict):
     """Devices of one pod. Both the request and the limit are made from `count`."""
 
     count: Annotated[int, Field(ge=0, le=64), described("Devices of one pod; 0 embeds on processors.")] = Gpu.count
@@ -38,7 +37,7 @@ class GpuModel(Strict, dg.Resolvable):
     ] = Gpu.resource
 
 
-class TolerationModel(Strict, dg.Resolvable):
+class TolerationModel(Strict):
     """A taint that the pod may run in spite of."""
 
     key: Annotated[str | None, Field(pattern=LABEL_KEY.pattern), described("The taint's key; left out: every taint.")] = None
@@ -58,7 +57,7 @@ class TolerationModel(Strict, dg.Resolvable):
         return self
 
 
-class VolumeMountModel(Strict, dg.Resolvable):
+class VolumeMountModel(Strict):
     """Where the pod sees a volume."""
 
     name: Annotated[str, Field(pattern=DNS_NAME), described("The volume's name.")]
@@ -67,7 +66,7 @@ class VolumeMountModel(Strict, dg.Resolvable):
     readOnly: Annotated[bool, described("Nothing can be written there.")] = False
 
 
-class RunPodsModel(Strict, dg.Resolvable):
+class RunPodsModel(Strict):
     """The pods of runs, and of steps that do not embed."""
 
     image: Annotated[str | None, Field(min_length=1), described("Container image; left out: the deployment's.")] = None

