@@ -13,6 +13,7 @@ import pytest
 from kb_platform.local import processes
 from kb_platform.local.processes import ProcessRecord
 from kb_platform_tests.local.conftest import python
+from kb_platform_tests.waiting import wait_until
 
 WAIT = "import signal; print('here', flush=True); signal.pause()"
 START = """
@@ -32,8 +33,7 @@ def start(folder: Path, code: str, environment: dict[str, str] | None = None) ->
 
 
 def wait_for(log: Path, text: str) -> None:
-    while not log.exists() or text not in log.read_text():
-        pass
+    wait_until(lambda: log.exists() and text in log.read_text(), f"{text} is in the log", every=0.02)
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ from kb_platform.local.review_service import platform_variables, port_of, review
 from kb_platform.local.supervisor import Standing, down, reviews_down, reviews_up, status, up
 from kb_platform.settings import Settings
 from kb_platform_tests.local.conftest import folder_for_all
+from kb_platform_tests.waiting import PATIENCE, wait_until
 
+pytestmark = pytest.mark.random_order(disabled=True)  # one home for all, which the last ones take down
 WAITING = ["waiting for the review worker", "waiting for the review gateway", "waiting for Dagster's pages to load the code",
            "waiting for Dagster's daemon"]
 DEFINITIONS = """
@@ -79,7 +81,7 @@ def listens_on(process: psutil.Process) -> list[str]:
 
 def ask(url: str, query: str) -> dict:
     request = Request(f"{url}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"})
-    with urlopen(request, timeout=20) as response:
+    with urlopen(request, timeout=PATIENCE) as response:
         return json.load(response)["data"]
 
 
@@ -133,9 +135,9 @@ def test_what_reviews_keep_is_closed_to_others(running: Running) -> None:
 
 def test_the_gateway_knows_the_reviewers_of_the_file(running: Running) -> None:
     person = next(p for p in json.loads(reviewers_file(running.settings.home).read_text())["reviewers"] if p["roles"] == ["kb-reviewer"])
-    answer = httpx.get(f"{running.standing.reviews}/api/v1/cases", auth=(person["id"], person["passphrase"]))
+    answer = httpx.get(f"{running.standing.reviews}/api/v1/cases", auth=(person["id"], person["passphrase"]), timeout=PATIENCE)
     assert (answer.status_code, answer.json()) == (200, {"cases": [], "total": 0})
-    assert httpx.get(f"{running.standing.reviews}/api/v1/cases", auth=(person["id"], "guess")).status_code == 401
+    assert httpx.get(f"{running.standing.reviews}/api/v1/cases", auth=(person["id"], "guess"), timeout=PATIENCE).status_code == 401
 
 
 def test_the_platforms_processes_find_temporal_and_the_trail(running: Running) -> None:
@@ -171,8 +173,8 @@ def test_only_the_daemon_that_was_killed_is_started_again(running: Running) -> N
     before = running.pids()
     assert before["daemon"] is not None
     os.kill(before["daemon"], signal.SIGKILL)
-    while (now := running.pids())["daemon"] is not None:
-        pass
+    wait_until(lambda: running.pids()["daemon"] is None, "the daemon is gone")
+    now = running.pids()
     assert (now["webserver"], now["postgres"]) == (before["webserver"], before["postgres"])
     up(running.settings, workspace=running.workspace)
     after = running.pids()
@@ -185,8 +187,7 @@ def test_up_mends_reviews_whose_processes_were_killed(running: Running) -> None:
     killed = ("temporal", "review-worker", "review-gateway")
     for name in killed:
         os.kill(before[name] or 0, signal.SIGKILL)
-    while any(running.pids()[name] is not None for name in killed):
-        pass
+    wait_until(lambda: not any(running.pids()[name] for name in killed), "they are gone")
     assert status(running.settings).reviews == ""
     after = up(running.settings, workspace=running.workspace)
     now = running.pids()
@@ -220,8 +221,7 @@ def test_up_after_a_killed_postgres_starts_it_again_and_waits_for_the_pages_to_f
     before = running.pids()
     assert before["postgres"] is not None
     os.kill(before["postgres"], signal.SIGKILL)
-    while running.pids()["postgres"] is not None:
-        pass
+    wait_until(lambda: running.pids()["postgres"] is None, "Postgres is gone")
     again = up(running.settings, workspace=running.workspace)
     assert running.pids()["postgres"] not in (None, before["postgres"])
     assert {location.name for location in again.code_locations} == {"good", "bad"}

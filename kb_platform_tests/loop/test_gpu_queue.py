@@ -1,11 +1,11 @@
 """A back-fill started at noon, in clinical hours: it waits in Dagster's queue without a process, and goes through when the window opens.
 
-The webserver, the daemon, their sensors and the run processes are real. It is noon in the time zone that the window is in.
+The webserver, the daemon, their sensors and the run processes are real, but for how often the sensors tick. It is noon in the time zone
+that the window is in.
 """
 
 import datetime as dt
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import dagster as dg
 import psutil
@@ -20,12 +20,13 @@ from kb_platform.local.supervisor import up
 from kb_platform.settings import Settings, export
 from kb_platform.storage.releases import live_release
 from kb_platform_tests.flow.conftest import write_kb
-from kb_platform_tests.flow.test_webserver import ask
+from kb_platform_tests.flow.test_webserver import ask, materialize
 from kb_platform_tests.homes import at_home, serving_home
+from kb_platform_tests.loop.workspaces import quick_workspace
+from kb_platform_tests.waiting import wait_until
 
 NAME, JOB = "ward_manual", "ward_manual_embed"
 DAYS = ["2026-03-01", "2026-03-02", "2026-03-03"]
-PATIENCE = 150  # seconds; the sensors tick every 30
 BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) { __typename
     ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } ... on PartitionSetNotFoundError { message } } }"""
 
@@ -42,15 +43,8 @@ def home() -> Iterator[Settings]:
         yield chosen
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"{what}: not within the time that the sensors take"
-        time.sleep(0.5)
-
-
 def test_a_back_fill_started_at_noon_waits_without_a_process_until_the_window_opens(home: Settings) -> None:
-    pages = up(home).pages
+    pages = up(home, workspace=quick_workspace(home.home.parent)).pages
     with open_instance(home) as instance:
         wait_until(lambda: slots_of(instance, "gpu") == 0, "the pool is closed")
         selector = {"repositoryLocationName": "kb_platform", "repositoryName": "__repository__"}
@@ -60,13 +54,14 @@ def test_a_back_fill_started_at_noon_waits_without_a_process_until_the_window_op
 
         filled = dg.RunsFilter(tags={"dagster/backfill": launched["backfillId"]})
         wait_until(lambda: bool(instance.get_runs(filled)), "its runs are there")
-        time.sleep(10)  # the queue is looked at every second
+        assert materialize(pages, NAME, "maintenance")["status"] == "SUCCESS"  # it came after them, and the queue let it through
         runs = instance.get_runs(filled)
         assert {run.status for run in runs} == {dg.DagsterRunStatus.QUEUED}
         ids = {run.run_id for run in runs}
         assert [p for p in psutil.process_iter(["cmdline"]) if any(i in " ".join(p.info["cmdline"] or ()) for i in ids)] == []
         assert live_release(session.store(NAME).database) is None
 
+        before = dt.datetime.now(dt.UTC)
         opened = CliRunner().invoke(app, ["gpu-window", "open", "--for", "2h", "--reason", "the back-fill cannot wait"])
         assert opened.exit_code == 0, opened.output
         wait_until(lambda: {run.status for run in instance.get_runs(filled)} == {dg.DagsterRunStatus.SUCCESS}, "the runs are done")
@@ -74,4 +69,4 @@ def test_a_back_fill_started_at_noon_waits_without_a_process_until_the_window_op
         assert slots_of(instance, "gpu") == 2
         looked = last_tick(instance, "gpu")
         assert looked is not None
-        assert dt.datetime.now(dt.UTC) - looked < dt.timedelta(minutes=2)
+        assert looked > before

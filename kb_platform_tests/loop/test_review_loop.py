@@ -26,9 +26,10 @@ from kb_platform.storage.releases import live_release
 from kb_platform_tests.flow.conftest import write_kb
 from kb_platform_tests.flow.test_webserver import LISTED, ask
 from kb_platform_tests.homes import at_home, serving_home
+from kb_platform_tests.loop.workspaces import quick_workspace
+from kb_platform_tests.waiting import PATIENCE, wait_until
 
 NAME, REVIEWER = "formulary", "second.reviewer"
-PATIENCE = 150  # seconds; the sensors tick every 30
 PAGES = {
     f"{drug}.md": f"# {drug.title()}\n\n## Monitoring\n\nCheck {what} before the first dose and every {weeks} weeks. Tell the pharmacist if it is out of range.\n"
     for drug, what, weeks in (("warfarin", "the INR", 8), ("lithium", "the serum level", 12), ("amiodarone", "thyroid and liver function", 26),
@@ -50,7 +51,7 @@ def home() -> Iterator[Settings]:
             path.write_text(path.read_text().replace("8 weeks", "12 weeks").replace("Tell the pharmacist", "Tell the pharmacist the same day"))
         report = refresh_once(kb, None, None, quiet=True)
         assert (report["verdict"], report["promoted"]) == ("inconclusive", False)
-        up(chosen)
+        up(chosen, workspace=quick_workspace(chosen.home.parent))
         export(environment(chosen))
         yield chosen
 
@@ -59,15 +60,15 @@ def test_a_reviewer_approves_in_a_browser_and_dagster_promotes(home: Settings, t
     pictures = Path(os.environ.get("KB_TEST_SCREENSHOTS") or tmp_path)
     database = session.store(NAME).database
     before = live_release(database)
-    standing = up(home)  # once more, which changes nothing
+    standing = up(home, workspace=quick_workspace(home.home.parent))  # once more, which changes nothing
     passphrase = next(p["passphrase"] for p in json.loads(reviewers_file(home.home).read_text())["reviewers"] if p["id"] == REVIEWER)
 
     asyncio.run(approve(standing.reviews, passphrase, pictures))
     assert live_release(database) == before, "an approval moves nothing by itself"
-    wait_until(lambda: live_release(database) != before)
+    wait_until(lambda: live_release(database) != before, "the release is promoted")
 
     label = {"key": ".dagster/repository", "value": "__repository__@kb_platform"}
-    wait_until(lambda: statuses(standing.pages, label) == ["SUCCESS"])
+    wait_until(lambda: statuses(standing.pages, label) == ["SUCCESS"], "its run has succeeded")
     asyncio.run(look_at_dagster(standing.pages, pictures))
     assert {path.name for path in pictures.glob("review-*.png")} >= {"review-list.png", "review-receipt.png", "review-promoted.png"}
 
@@ -88,7 +89,7 @@ def test_a_reviewer_without_a_browser_reads_decides_and_gets_a_receipt(home: Set
     assert (shown["digest"], shown["state"], shown["last_review"]) == (case["digest"], "open", None)
     assert "content" not in shown
     said("sync", NAME)
-    wait_until(lambda: review("show", NAME, number, "--content", "--as", REVIEWER, "--json").returncode == 0)
+    wait_until(lambda: review("show", NAME, number, "--content", "--as", REVIEWER, "--json").returncode == 0, "the review can be read")
 
     content = said("show", NAME, number, "--content", "--as", REVIEWER)["content"]
     assert (content["digest"], content["status"]) == (case["digest"], "waiting")
@@ -109,7 +110,7 @@ def test_a_reviewer_without_a_browser_reads_decides_and_gets_a_receipt(home: Set
 
     receipts = [said(*decide, case["digest"][:12])["receipt"] for _ in range(2)]
     assert receipts[0] == receipts[1]
-    wait_until(lambda: (said("show", NAME, number)["last_review"] or {}).get("effect") == "accepted")
+    wait_until(lambda: (said("show", NAME, number)["last_review"] or {}).get("effect") == "accepted", "the decision has come back")
     late = review("decide", NAME, number, "reject", "--reason", "too late", "--as", "reviewer", "--digest", case["digest"])
     assert (late.returncode, "lready decided" in late.stderr) == (1, True)
 
@@ -127,14 +128,7 @@ def review(*arguments: str, passphrase: str | None = None) -> subprocess.Complet
         people = json.loads(reviewers_file(session.settings().home).read_text())["reviewers"]
         passphrase = next(p["passphrase"] for p in people if p["id"] == arguments[arguments.index("--as") + 1])
     return subprocess.run([Path(sys.executable).with_name("kb"), "review", *arguments], input=f"{passphrase or ''}\n", capture_output=True, text=True,
-                          check=False, timeout=120, env=inherited_environment({"COLUMNS": "1000"}, but="KB_REVIEW_TOKEN"))
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, "not within the time that the sensors take"
-        time.sleep(0.5)
+                          check=False, timeout=PATIENCE, env=inherited_environment({"COLUMNS": "1000"}, but="KB_REVIEW_TOKEN"))
 
 
 async def approve(url: str, passphrase: str, pictures: Path) -> None:
@@ -186,6 +180,6 @@ async def with_page(steps: Callable[[Any], Awaitable[None]]) -> None:
     browsers = pytest.importorskip("kb_review_worker_tests.gateway.browsers", reason="no Playwright: uv sync installs it")
     async with browsers.browsing() as browser:
         context = await browser.new_context(viewport={"width": 1280, "height": 900})
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(300_000)
         await steps(await context.new_page())
         await context.close()
