@@ -2,8 +2,7 @@
 
 import datetime as dt
 import hashlib
-import os
-import signal
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +32,7 @@ from kb_platform.storage.stores import Store
 from kb_platform.storage.vectors import register_space, store_vectors
 from kb_platform_tests.compute.scripted_platform import FOLDER, NAME, ScriptedEmbedder, embed_job, embed_job_in_one_process
 
-TEXTS, A_DOCUMENT, SHARDS, WORKERS, KILLS = 200_000, 200, 8, 2, 2
+A_DOCUMENT, WORKERS, KILLS, KILLED_AT = 200, 2, 2, 5  # the fifth group of texts of a process
 DAY = dt.date(2026, 1, 1)
 
 
@@ -51,7 +50,7 @@ def test_a_name_of_no_shard_is_refused() -> None:
         shard_of("8")
 
 
-def made_kb(home: Path, name: str, shard_texts: int = TEXTS // SHARDS, **schedule: float) -> tuple[KnowledgeBase, Store]:
+def made_kb(home: Path, name: str, shard_texts: int, **schedule: float) -> tuple[KnowledgeBase, Store]:
     folder = home / "defs" / name
     folder.mkdir(parents=True)
     body = {"name": name, "start_date": str(DAY), "sources": [{"name": "docs", "kind": "files", "path": "documents"}],
@@ -67,7 +66,7 @@ def rows(space: EmbeddingSpace, count: int) -> Iterator[dict[str, object]]:
         yield {"doc_id": str(document), "deleted": False, "chunks": chunks}
 
 
-def deliver(kb: KnowledgeBase, store: Store, texts: int = TEXTS) -> None:
+def deliver(kb: KnowledgeBase, store: Store, texts: int) -> None:
     """Enter a day's delivery whose chunks are there, without parsing anything."""
     record_capture(store.database, source="docs", day=DAY, file="raw", digest=bytes(32), upserted=[KnownDocument("0", bytes(32), "")],
                    deleted=[], restamped=[], run_id="made")
@@ -87,56 +86,44 @@ def asked(folder: Path) -> list[list[str]]:
     return [line.split() for line in (folder / "asked").read_text().splitlines()]
 
 
-def kill_twice(folder: Path, shard: str) -> list[int]:
-    """Kill the process that embeds a shard once it is well on its way, and the one that comes after it."""
-    killed: list[int] = []
-    deadline = time.monotonic() + 240
-    while len(killed) < KILLS and time.monotonic() < deadline:
-        begun = (folder / "asked").read_text().splitlines() if (folder / "asked").exists() else []
-        groups = Counter(int(line.split(" ", 2)[1]) for line in begun if f"[{shard}] " in line)
-        for pid in [pid for pid, number in groups.items() if number >= 5 and pid not in killed]:
-            os.kill(pid, signal.SIGKILL)
-            killed.append(pid)
-        time.sleep(0.1)
-    return killed
-
-
+@pytest.mark.parametrize(("count", "shards"), [(12_000, 2), pytest.param(200_000, 8, marks=pytest.mark.endurance)])
 def test_a_worker_killed_twice_changes_no_vector_and_repeats_what_was_on_its_way(
-    home: Path, served: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, served: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, shards: int
 ) -> None:
     monkeypatch.setenv("KB_STEPS", "processes")
     monkeypatch.setenv(FOLDER, str(tmp_path))
-    monkeypatch.setenv(NAME, "disturbed")
-    kb, store = made_kb(home, "disturbed")
-    deliver(kb, store)
-    with open_instance(served) as instance, ThreadPoolExecutor(1) as beside:
-        killing = beside.submit(kill_twice, tmp_path, f"3_of_{SHARDS}")
-        with dg.execute_job(dg.reconstructable(embed_job), instance=instance, tags={"dagster/partition": str(DAY)}) as result:
-            assert result.success
-        killed = killing.result()
-    assert len(killed) == KILLS
+    name = f"disturbed{count}"
+    monkeypatch.setenv(NAME, name)
+    kb, store = made_kb(home, name, count // shards)
+    deliver(kb, store, count)
+    (tmp_path / "dying").write_text(json.dumps([f"2_of_{shards}", KILLED_AT, KILLS]))
+    with open_instance(served) as instance, dg.execute_job(
+        dg.reconstructable(embed_job), instance=instance, tags={"dagster/partition": str(DAY)}
+    ) as result:
+        assert result.success
+    killed = [int(pid) for pid in (tmp_path / "killed").read_text().split()]
+    assert len(set(killed)) == KILLS
     retried = [event.step_key for event in result.all_events if event.is_step_up_for_retry]
-    assert retried == [f"disturbed__docs__embeddings.shard[3_of_{SHARDS}]"] * KILLS  # the dead one, and no other
+    assert retried == [f"{name}__docs__embeddings.shard[2_of_{shards}]"] * KILLS  # the dead one, and no other
     (made,) = [e.step_materialization_data.materialization for e in result.all_events if e.is_step_materialization]
-    assert made.asset_key == dg.AssetKey(["disturbed", "docs", "embeddings"])
-    assert (made.partition, made.metadata["vectors_computed"].value, made.metadata["vectors_left"].value) == (str(DAY), TEXTS, 0)
+    assert made.asset_key == dg.AssetKey([name, "docs", "embeddings"])
+    assert (made.partition, made.metadata["vectors_computed"].value, made.metadata["vectors_left"].value) == (str(DAY), count, 0)
 
     groups = asked(tmp_path)
-    assert {step.partition("[")[2] for step, *_ in groups} == {f"{n}_of_{SHARDS}]" for n in range(1, SHARDS + 1)}
+    assert {step.partition("[")[2] for step, *_ in groups} == {f"{n}_of_{shards}]" for n in range(1, shards + 1)}
     times = Counter(text for _step, _pid, *texts in groups for text in texts)
-    repeated = sum(times.values()) - TEXTS
+    repeated = sum(times.values()) - count
     print(f"{len(times)} texts, {repeated} embedded again after {KILLS} kills, at most {ON_THEIR_WAY * GROUP} of each")
-    assert len(times) == TEXTS
+    assert len(times) == count
     assert 0 <= repeated <= KILLS * ON_THEIR_WAY * GROUP
     lost = Counter(text for step, pid, *texts in groups if int(pid) in killed for text in texts)
     assert all(number == 1 or text in lost for text, number in times.items())
 
-    whole, undisturbed = made_kb(home, "undisturbed")
-    deliver(whole, undisturbed)
-    monkeypatch.setattr("kb_platform_tests.compute.scripted_platform.SECONDS", 0)
+    whole, undisturbed = made_kb(home, f"un{name}", count // shards)
+    deliver(whole, undisturbed, count)
     embed_deliveries(undisturbed, whole, "docs", [DAY], ScriptedEmbedder)
     assert digest(store) == digest(undisturbed)
-    assert digest(store)[0] == TEXTS
+    assert digest(store)[0] == count
 
 
 FEW = 2000  # texts, in two shards
