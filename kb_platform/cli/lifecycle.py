@@ -22,13 +22,9 @@ def register(app: typer.Typer) -> None:
 def up(as_json: Json = False) -> None:
     """Start Postgres, Dagster and reviews by people (Temporal, worker, gateway) on loopback, and wait until they answer."""
     from kb_platform.local import supervisor
-    from kb_platform.local.dagster_home import open_instance
-    from kb_platform.local.orphans import fail_abandoned_runs
 
     with staying_up(), working("starting", quiet=as_json) as tell:
         standing = supervisor.up(settings(), report=tell)
-        with open_instance(settings()) as instance:
-            fail_abandoned_runs(instance)
     _show(standing, as_json)
 
 

@@ -24,6 +24,21 @@ def exclusive(path: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether a process holds the lock at `path`; a file that is gone is held by none."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _is_still(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))

@@ -97,6 +97,14 @@ def is_live(pid: int) -> bool:
         return False
 
 
+def began_before(pid: int, time_of_day: float) -> bool:
+    """Tell whether the process with that pid was there at a time (seconds since 1970): a later one has nothing to do with it."""
+    try:
+        return psutil.Process(pid).create_time() <= time_of_day + 1  # the system rounds it
+    except psutil.NoSuchProcess:
+        return False
+
+
 def session(record: ProcessRecord) -> list[psutil.Process]:
     """Return every running process of the recorded process's session, itself included while it runs."""
     if _mark(record.pid) not in ("", record.mark):
