@@ -134,6 +134,7 @@ def _refuse_floors_without_goldens(kb: KnowledgeBase, goldens: "GoldenSet | None
 
 def _check(name: str) -> str:
     from kb_platform.components.knowledge_base.validate import check_embedding
+    from kb_platform.components.loading import require_loadable
     from kb_platform.quality.gate_parameters import GateParameters
     from kb_platform.quality.golden import load_golden_set
 
@@ -143,6 +144,7 @@ def _check(name: str) -> str:
         check_embedding(kb)
         goldens = load_golden_set(kb.folder / "golden")
         _refuse_floors_without_goldens(kb, goldens)
+        require_loadable(kb.folder)
     except KbError as error:
         return f"error: {error}"
     count = count_of(len(goldens.goldens), "golden query", "golden queries") if goldens else "no golden queries yet: promotion rests on the integrity gates alone"

@@ -92,12 +92,27 @@ def _window() -> str:
         close_stores()
 
 
+def _unloadable() -> dict[str, str]:
+    """Return why knowledge bases cannot be loaded, as far as their YAML tells; the pages show them so, and `kb validate` looks closer."""
+    from kb_platform.cli.session import knowledge_base
+    from kb_platform.knowledge.errors import KbError
+
+    found = {}
+    for path in sorted(settings().defs.glob("*/defs.yaml")):
+        try:
+            knowledge_base(path.parent.name)
+        except KbError as error:
+            found[path.parent.name] = str(error)
+    return found
+
+
 def _show(standing: Any, as_json: bool, window: str = "") -> None:
+    broken = _unloadable()
     if as_json:
         services = {s.name: {"pid": s.pid, "address": s.address, "log": s.log} for s in standing.services}
         locations = {location.name: location.error for location in standing.code_locations}
         show_json({"running": all(s.pid for s in standing.services), "web": standing.pages or None, "reviews": standing.reviews or None,
-                   "services": services, "code_locations": locations, "note": standing.note or None, "steps": settings().steps, **({"gpu_window": window} if window else {})})
+                   "services": services, "code_locations": locations, "not_loaded": broken, "note": standing.note or None, "steps": settings().steps, **({"gpu_window": window} if window else {})})
         return
     show_table(("service", "state", "address"), ((s.name, "running" if s.pid else "stopped", s.address) for s in standing.services))
     console.print(f"\nlogs: {settings().home / 'logs'}", highlight=False, soft_wrap=True)
@@ -115,4 +130,6 @@ def _show(standing: Any, as_json: bool, window: str = "") -> None:
         console.print(f"[yellow]{escape(standing.note)}[/yellow]", highlight=False, soft_wrap=True)
     for location in standing.code_locations:
         if location.error:
-            console.print(f"[red]{location.name} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True)
+            console.print(f"[red]{escape(location.name)} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True)
+    for name, reason in broken.items():
+        console.print(f"[red]{escape(name)} does not load, the others do:[/red] {escape(reason)}", highlight=False, soft_wrap=True)

@@ -129,12 +129,9 @@ def knowledge_base(name: str) -> KnowledgeBase:
         known = sorted(p.parent.name for p in settings().defs.glob("*/defs.yaml"))
         raise ConfigError(f"no knowledge base {name!r}", where=str(settings().defs), expected=f"one of {', '.join(known)}" if known else "",
                           action=f"create it with `kb new {name} --from PATH`, or set KB_DEFS")
-    from kb_platform.components.knowledge_base.validate import read_knowledge_base
+    from kb_platform.components.knowledge_base.validate import read_of_its_folder
 
-    kb = read_knowledge_base(path)
-    if kb.name != name:  # a copied folder would write into the original's schema
-        raise ConfigError(f"name: {kb.name!r}", where=str(path), expected=f"{name!r}, as its folder is called", action="rename one of them")
-    return kb
+    return read_of_its_folder(path)
 
 
 def known_knowledge_bases() -> list[KnowledgeBase]:
