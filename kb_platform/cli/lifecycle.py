@@ -127,9 +127,9 @@ def _show(standing: Any, as_json: bool, window: str = "") -> None:
 
         console.print(f"reviews: {standing.reviews}; who may sign in: {reviewers_file(settings().home)}", highlight=False, soft_wrap=True)
     if standing.note:
-        console.print(f"[yellow]{escape(standing.note)}[/yellow]", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]{escape(standing.note)}[/yellow]", highlight=False, soft_wrap=True, markup=True)
     for location in standing.code_locations:
         if location.error:
-            console.print(f"[red]{escape(location.name)} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True)
+            console.print(f"[red]{escape(location.name)} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True, markup=True)
     for name, reason in broken.items():
-        console.print(f"[red]{escape(name)} does not load, the others do:[/red] {escape(reason)}", highlight=False, soft_wrap=True)
+        console.print(f"[red]{escape(name)} does not load, the others do:[/red] {escape(reason)}", highlight=False, soft_wrap=True, markup=True)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from kb_platform.local.dagster_home import open_instance
 from kb_platform.local.lock import exclusive, is_held
 from kb_platform.local.processes import ProcessRecord, began_before, is_live, is_running, this_process
-from kb_platform.settings import Settings
+from kb_platform.settings import Settings, environment_kept
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, DagsterRun
@@ -57,7 +57,7 @@ def fail_orphaned_runs(settings: Settings) -> int:
     To be called only while no process of the home's daemon runs: what that had launched has ended, too.
     """
     home = settings.home
-    with open_instance(settings) as instance:
+    with environment_kept(), open_instance(settings) as instance:
         return fail_abandoned_runs(instance, home) + _fail(
             instance, lambda run: _was_launched_here(run, home), "The run's process ended together with the daemon, without a last word.")
 

@@ -92,6 +92,11 @@ def running(home: Path, name: str) -> ProcessRecord | None:
     return record if record and processes.is_running(record) else None
 
 
+def any_runs(home: Path) -> bool:
+    """Tell whether any program of the home runs: then `kb up` was here, and the database is not a command's to stop."""
+    return any(running(home, path.stem) for path in (home / "dagster").glob("*.json"))
+
+
 def record_path(home: Path, name: str) -> Path:
     """Return where a program's record is kept."""
     return home / "dagster" / f"{name}.json"
