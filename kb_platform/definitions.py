@@ -7,7 +7,7 @@ import dagster as dg
 gc.freeze()  # what Dagster has loaded stays for good: a full collection, one of which comes amid our imports, need not walk over it
 
 from kb_platform.components.gpu_window import window_sensor
-from kb_platform.components.loading import load_knowledge_bases
+from kb_platform.components.loading import load_what_loads
 from kb_platform.components.on_a_cluster import on_a_cluster
 from kb_platform.resources.platform import Platform
 from kb_platform.settings import current_settings
@@ -15,7 +15,6 @@ from kb_platform.settings import current_settings
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """Return assets, checks, jobs, schedules and sensors of all knowledge bases."""
-    found = load_knowledge_bases(current_settings().defs)
+    """Return assets, checks, jobs, schedules and sensors of all knowledge bases; of those that do not load, why."""
     ours = dg.Definitions(resources={"platform": Platform()}, sensors=[window_sensor()])
-    return dg.Definitions.merge(found, on_a_cluster(), ours)
+    return load_what_loads(current_settings().defs, dg.Definitions.merge(on_a_cluster(), ours))

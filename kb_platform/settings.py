@@ -6,8 +6,8 @@ not here. Secrets are `SecretStr`, so that printing the settings shows none of t
 
 import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -239,3 +239,14 @@ def silence_hub() -> None:
 def export(values: Mapping[str, str]) -> None:
     """Set variables of this process, for libraries that read their configuration from nowhere else (Dagster's `env:`)."""
     os.environ.update(values)
+
+
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """Put back the variables of this process as they were, whatever is exported meanwhile."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -3,7 +3,6 @@
 Modules of several folders take turns in one process, in whatever order: what a module sets is undone when it ends.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,18 +13,14 @@ from kb_platform.cli import session
 from kb_platform.local.environment import environment
 from kb_platform.local.supervisor import down
 from kb_platform.resources import close_stores
-from kb_platform.settings import Settings, export
+from kb_platform.settings import Settings, environment_kept, export
 
 
 @contextmanager
 def environment_put_back() -> Iterator[None]:
     """Put back the environment as it was."""
-    before = dict(os.environ)
-    try:
+    with environment_kept():
         yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @contextmanager

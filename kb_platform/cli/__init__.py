@@ -1,7 +1,10 @@
 """The `kb` command: one module a group of commands. Heavy libraries are imported by the command that needs them."""
 
+import io
 import signal
+import sys
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Annotated, Any, NoReturn
 
@@ -26,7 +29,7 @@ from kb_platform.cli import (
     reports,
     reviewing,
 )
-from kb_platform.cli.output import report_errors
+from kb_platform.cli.output import WrongUsage, report_errors
 
 HELP = """Build, evaluate and promote knowledge bases.
 
@@ -73,5 +76,19 @@ def _heed_interrupts() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command; errors of the platform become one line and exit code 1 or 2."""
     warnings.filterwarnings("ignore", message=".* is currently in beta", module="dagster")  # ours to heed, not the user's
-    with report_errors():
+    given = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding shows what it can
+    with report_errors(given):
+        _refuse_what_is_no_text(given)
         return app(arguments)
+
+
+def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:
+    """Say so where an argument is not UTF-8: neither the database nor an answer could hold it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError as error:
+            raise WrongUsage(f"{argument!a} is not UTF-8 at character {error.start + 1}", where="command line", expected="arguments in UTF-8") from None

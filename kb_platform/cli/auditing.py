@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kb_platform.cli.output import INCONCLUSIVE, REGRESSION, Json, Name, console, show_fields, show_json, working, writing
+from kb_platform.cli.output import INCONCLUSIVE, REGRESSION, ROWS, Json, Name, console, show_fields, show_json, working, writing
 from kb_platform.cli.session import database_running, settings
 from kb_platform.knowledge.errors import ConfigError, StateError, TransientError
 
@@ -44,7 +44,7 @@ def verify(as_json: Json = False) -> None:
 
 @audit.command()
 def export(
-    name: Name, case: Annotated[int, typer.Option("--case", help="The case, by its number in `kb review list`.", min=1, metavar="CASE")],
+    name: Name, case: Annotated[int, typer.Option("--case", help="The case, by its number in `kb review list`.", min=1, max=ROWS, metavar="CASE")],
     html: Annotated[Path | None, typer.Option("--html", help="Write it as one HTML file; it opens offline.", metavar="FILE")] = None,
     as_json: Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ DEFS = """# docs/configure-a-knowledge-base.md says what to decide, docs/yaml-re
 type: kb_platform.components.KnowledgeBase
 attributes:
   name: {name}
-  description: {name}, read from {folder}
+  description: {about}
   start_date: "{start}"
   sources:
     - name: documents
@@ -61,14 +61,14 @@ def new(
     from kb_platform.storage.database import Database
 
     Database("postgresql://", name)  # refuses names that cannot be a schema
-    folder, path = settings().defs / name, source.expanduser().resolve()
+    folder, path = settings().defs / name, _resolved(source)
     if folder.exists():
         raise ConfigError("is there already", where=str(folder), action="choose another name, or edit its defs.yaml")
     if not path.exists():
         raise ConfigError("no such file or folder", where=str(path), expected="documents")
     chosen, start = _checked_kind(_kind(path) if kind is None else kind), _start(start_date)
     (folder / "golden").mkdir(parents=True)
-    text = DEFS.format(name=name, folder=path.name.replace(":", " ").replace("#", " "), start=start, kind=chosen, path=_quoted(str(path)))
+    text = DEFS.format(name=name, about=_quoted(f"{name}, read from {path.name}"), start=start, kind=chosen, path=_quoted(str(path)))
     (folder / "golden" / "golden.yaml").write_text(GOLDEN.format(name=name), encoding="utf-8")
     (folder / "defs.yaml").write_text(text, encoding="utf-8")
     knowledge_base(name)
@@ -76,6 +76,13 @@ def new(
         show_json({"knowledge_base": name, "folder": str(folder), "kind": chosen})
     else:
         console.print(f"wrote {folder / 'defs.yaml'} and {folder / 'golden' / 'golden.yaml'}\nnext: kb refresh {name}", soft_wrap=True)
+
+
+def _resolved(source: Path) -> Path:
+    try:
+        return source.expanduser().resolve()
+    except RuntimeError as error:  # ~somebody who has no home, or links that lead to themselves
+        raise WrongUsage(f"--from {str(source)!r}", expected="a path that leads somewhere") from error
 
 
 def _kind(path: Path) -> str:
@@ -97,13 +104,16 @@ def _start(start_date: str | None) -> dt.date:
         start = today if start_date is None else dt.date.fromisoformat(start_date)
     except ValueError as error:
         raise WrongUsage(f"--start-date {start_date!r}", expected="YYYY-MM-DD") from error
+    if start.year < 1970:
+        raise WrongUsage(f"--start-date {start}", expected="a day from 1970 on")
     if start > today:
         raise WrongUsage(f"--start-date {start}", expected=f"{today} or earlier", action="a day that has not begun cannot be refreshed")
     return start
 
 
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """Return a text in YAML's double quotes; what is not printed stands there as its number."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
 def validate(name: Annotated[str | None, typer.Argument(help="One knowledge base; all if left out.", metavar="[NAME]")] = None,
@@ -134,6 +144,7 @@ def _refuse_floors_without_goldens(kb: KnowledgeBase, goldens: "GoldenSet | None
 
 def _check(name: str) -> str:
     from kb_platform.components.knowledge_base.validate import check_embedding
+    from kb_platform.components.loading import require_loadable
     from kb_platform.quality.gate_parameters import GateParameters
     from kb_platform.quality.golden import load_golden_set
 
@@ -143,6 +154,7 @@ def _check(name: str) -> str:
         check_embedding(kb)
         goldens = load_golden_set(kb.folder / "golden")
         _refuse_floors_without_goldens(kb, goldens)
+        require_loadable(kb.folder)
     except KbError as error:
         return f"error: {error}"
     count = count_of(len(goldens.goldens), "golden query", "golden queries") if goldens else "no golden queries yet: promotion rests on the integrity gates alone"

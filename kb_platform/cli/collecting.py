@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from kb_platform.cli.output import Json, Name, console, show_json, show_table
 from kb_platform.cli.session import database_running, knowledge_base, settings, store
@@ -61,6 +62,6 @@ def _show(report: dict[str, Any]) -> None:
         ("embedding spaces", len(report["spaces"])), ("indexes built anew", len(report["indexes"]))])
     console.print(f"dead share  {report['dead_share']:.1%} of the most worn index's entries")
     for note in report.get("postponed", ()):
-        console.print(f"[yellow]postponed[/yellow]   {note}", soft_wrap=True)
+        console.print(f"[yellow]postponed[/yellow]   {escape(note)}", soft_wrap=True, markup=True)
     if "bytes" in report:
         console.print(f"on disk     {report['bytes']['tables'] / 1e6:.1f} MB of tables, {report['bytes']['indexes'] / 1e6:.1f} MB of indexes")

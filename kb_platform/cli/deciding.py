@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kb_contracts.decisions import Verdict
-from kb_platform.cli.output import Json, Name, as_text, console, show_fields, show_json
+from kb_platform.cli.output import ROWS, Json, Name, as_text, console, show_fields, show_json
 from kb_platform.cli.reviewing import as_object, review, unreadable_reason
 from kb_platform.cli.session import database_running, knowledge_base, settings, store
 from kb_platform.knowledge.errors import ConfigError, StateError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHORTEST_DIGEST = 8  # characters of a digest that name it
 
-Case = Annotated[int, typer.Argument(help="The case; see `kb review list`.", metavar="CASE", min=1)]
+Case = Annotated[int, typer.Argument(help="The case; see `kb review list`.", metavar="CASE", min=1, max=ROWS)]
 As = Annotated[str | None, typer.Option("--as", help="Who you are in the file of local reviewers; its passphrase is asked for, or read from "
                                                      "standard input. Left out: KB_REVIEW_TOKEN says who.", metavar="ID")]
 
@@ -98,7 +98,7 @@ def _show(told: Mapping[str, Any]) -> None:
     ) if value not in (None, ""))
     for title, text in (("What is decided about", content.get("material")), ("The version before", content.get("previous"))):
         if text:
-            console.print(f"\n[bold]{title}[/bold]")
+            console.print(f"\n[bold]{title}[/bold]", markup=True)
             console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -37,7 +37,7 @@ class Claims:
         """Note one claim and print it."""
         self.checked.append({"claim": sentence, "holds": holds})
         if not self.quiet:
-            console.print(f"  {'[green]yes[/green]' if holds else '[red]NO[/red]'}  {sentence}", highlight=False)
+            console.print(f"  {'[green]yes[/green]' if holds else '[red]NO[/red]'}  {sentence}", highlight=False, markup=True)
 
     @property
     def hold(self) -> bool:
@@ -69,7 +69,7 @@ def demo(
     if as_json:
         show_json({"holds": claims.hold, "days": days, "review": review, "claims": claims.checked, "web": pages})
     else:
-        console.print("\n[green]all of it held[/green]" if claims.hold else "\n[red]not all of it held[/red]")
+        console.print("\n[green]all of it held[/green]" if claims.hold else "\n[red]not all of it held[/red]", markup=True)
         does, command = (f"Dagster: {pages}; stop it", "down") if pages else ("look around", "up")
         console.print(f"{does}: KB_HOME={home} KB_DEFS={home / 'defs'} kb {command}", highlight=False, soft_wrap=True)
     raise typer.Exit(0 if claims.hold else 1)
@@ -125,7 +125,7 @@ def _days(kb: KnowledgeBase, claims: Claims, numbers: range, before: list[dict[s
         if number > 1:
             _deliver(kb.folder, number)
         if not claims.quiet:
-            console.print(f"\n[bold]{STORY[number - 1]}[/bold]")
+            console.print(f"\n[bold]{STORY[number - 1]}[/bold]", markup=True)
         day = today - dt.timedelta(len(STORY) - number)
         report = refresh_once(kb, day.isoformat(), None, quiet=claims.quiet)
         reports.append(report)
@@ -178,7 +178,7 @@ def _look_back(kb: KnowledgeBase, days: list[dict[str, Any]], claims: Claims) ->
     retriever, live = make_retriever(kb, "reader", None)
     hits = retriever.search(QUESTION, live, k=3)
     if not claims.quiet:
-        console.print(f"\n[bold]asked:[/bold] {QUESTION}")
+        console.print(f"\n[bold]asked:[/bold] {QUESTION}", markup=True)
         show_hits(hits)
     claims.check(f"the answer cites release {live}, document and offsets", bool(hits) and live == second)
     claims.check(f"readers cannot search the unpromoted release {third}", _refused(kb, third))

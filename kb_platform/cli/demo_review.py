@@ -167,7 +167,7 @@ def _show(trail: "CaseTrail", claims: Checks, review: str) -> None:
     from kb_platform.cli.auditing import show_trail
 
     if not claims.quiet:
-        console.print(f"\n[bold]the audit trail of {review}[/bold]", highlight=False, soft_wrap=True)
+        console.print(f"\n[bold]the audit trail of {review}[/bold]", highlight=False, soft_wrap=True, markup=True)
         show_trail(trail)
     who = {entry["event"]: entry["who"].get("id") for entry in trail.entries}
     claims.check("the trail holds, row by row and seal by seal, with the refused attempt and the signature",

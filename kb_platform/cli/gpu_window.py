@@ -145,7 +145,7 @@ def _show(state: WindowState, hours: tuple[GpuHours, ...], done: list[Change], p
     show_table(("pool", "window", "slots", "should be", "queued", "running", "last tick, UTC"), (
         (p.pool, str(p.window), p.slots, p.expected, p.queued, p.running, p.last_tick or "never") for p in pools))
     for pool in (p for p in pools if not p.is_right):
-        console.print(f"[yellow]{pool.pool}[/yellow]: its sensor has not set the slots; is Dagster's daemon running? (kb status, kb up)", soft_wrap=True)
+        console.print(f"[yellow]{pool.pool}[/yellow]: its sensor has not set the slots; is Dagster's daemon running? (kb status, kb up)", soft_wrap=True, markup=True)
     if done:
         console.print()
         show_table(("by hand, UTC", "", "until, UTC", "by", "reason"), ((c.at, c.action, c.until, c.by, as_text(c.reason)) for c in done))

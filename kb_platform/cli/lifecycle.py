@@ -22,13 +22,9 @@ def register(app: typer.Typer) -> None:
 def up(as_json: Json = False) -> None:
     """Start Postgres, Dagster and reviews by people (Temporal, worker, gateway) on loopback, and wait until they answer."""
     from kb_platform.local import supervisor
-    from kb_platform.local.dagster_home import open_instance
-    from kb_platform.local.orphans import fail_abandoned_runs
 
     with staying_up(), working("starting", quiet=as_json) as tell:
         standing = supervisor.up(settings(), report=tell)
-        with open_instance(settings()) as instance:
-            fail_abandoned_runs(instance)
     _show(standing, as_json)
 
 
@@ -96,12 +92,27 @@ def _window() -> str:
         close_stores()
 
 
+def _unloadable() -> dict[str, str]:
+    """Return why knowledge bases cannot be loaded, as far as their YAML tells; the pages show them so, and `kb validate` looks closer."""
+    from kb_platform.cli.session import knowledge_base
+    from kb_platform.knowledge.errors import KbError
+
+    found = {}
+    for path in sorted(settings().defs.glob("*/defs.yaml")):
+        try:
+            knowledge_base(path.parent.name)
+        except KbError as error:
+            found[path.parent.name] = str(error)
+    return found
+
+
 def _show(standing: Any, as_json: bool, window: str = "") -> None:
+    broken = _unloadable()
     if as_json:
         services = {s.name: {"pid": s.pid, "address": s.address, "log": s.log} for s in standing.services}
         locations = {location.name: location.error for location in standing.code_locations}
         show_json({"running": all(s.pid for s in standing.services), "web": standing.pages or None, "reviews": standing.reviews or None,
-                   "services": services, "code_locations": locations, "note": standing.note or None, "steps": settings().steps, **({"gpu_window": window} if window else {})})
+                   "services": services, "code_locations": locations, "not_loaded": broken, "note": standing.note or None, "steps": settings().steps, **({"gpu_window": window} if window else {})})
         return
     show_table(("service", "state", "address"), ((s.name, "running" if s.pid else "stopped", s.address) for s in standing.services))
     console.print(f"\nlogs: {settings().home / 'logs'}", highlight=False, soft_wrap=True)
@@ -116,7 +127,9 @@ def _show(standing: Any, as_json: bool, window: str = "") -> None:
 
         console.print(f"reviews: {standing.reviews}; who may sign in: {reviewers_file(settings().home)}", highlight=False, soft_wrap=True)
     if standing.note:
-        console.print(f"[yellow]{escape(standing.note)}[/yellow]", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]{escape(standing.note)}[/yellow]", highlight=False, soft_wrap=True, markup=True)
     for location in standing.code_locations:
         if location.error:
-            console.print(f"[red]{location.name} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True)
+            console.print(f"[red]{escape(location.name)} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True, markup=True)
+    for name, reason in broken.items():
+        console.print(f"[red]{escape(name)} does not load, the others do:[/red] {escape(reason)}", highlight=False, soft_wrap=True, markup=True)

@@ -41,7 +41,7 @@ def migrate(reviews: Reviews = True, as_json: Json = False) -> None:
     rows = [*done.values(), deployment, *([review] if review else [])]
     show_table(("schema", "before", "revision"), ((row["schema"], row["before"] or "none", row["revision"]) for row in rows))
     if reviews and review is None:
-        console.print("[yellow]schema review is left alone:[/yellow] the extra `review` is not installed", highlight=False)
+        console.print("[yellow]schema review is left alone:[/yellow] the extra `review` is not installed", highlight=False, markup=True)
 
 
 def _migrated(database: "Database") -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import datetime as dt
 import json
 import sys
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import fill
 from typing import Annotated, Any
@@ -14,20 +15,24 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from kb_platform.knowledge.errors import ConfigError, KbError
 
 WRONG_USAGE, REGRESSION, INCONCLUSIVE, LEFT = 2, 3, 4, 6
 EXIT_OF_VERDICT = {"pass": 0, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
 
+LONGEST = 300  # characters of what an unforeseen error says
 GAP = 2  # columns of the terminal between those of a table
 KEPT_WHOLE = 20  # characters: longer than any word of ours, and names of gates
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
+RELEASES, ROWS = 2**31 - 1, 2**63 - 1  # the largest number of a release, and of a case or chunk, that the database knows
 Name = Annotated[str, typer.Argument(help="The knowledge base.", metavar="NAME")]
 
-console = Console()
-errors = Console(stderr=True)
+# What is printed is text unless a call says that it holds markup: paths, names and titles may have square brackets.
+console = Console(markup=False, emoji=False)
+errors = Console(stderr=True, markup=False, emoji=False)
 
 
 def show_json(value: Mapping[str, Any]) -> None:
@@ -52,7 +57,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         numeric = any(row[n] is not None for row in found) and all(isinstance(row[n], int | float | None) for row in found)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", min_width=words[n])
     for row in found:
-        table.add_row(*(escape(as_text(value)) for value in row))
+        table.add_row(*(Text(as_text(value)) for value in row))
     console.print(table)
 
 
@@ -75,7 +80,7 @@ def show_fields(fields: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in fields:
-        table.add_row(name, escape(value))
+        table.add_row(Text(name), Text(value))
     console.print(table)
 
 
@@ -96,16 +101,33 @@ class WrongUsage(ConfigError):
 
 
 @contextmanager
-def report_errors() -> Iterator[None]:
-    """Turn the platform's errors into one line and exit code 1, or 2 for wrong usage; with --json the line is an object."""
+def report_errors(arguments: Sequence[str]) -> Iterator[None]:
+    """Turn errors into one line and exit code 1, or 2 for wrong usage; with --json the line is an object.
+
+    A mistake of ours is one line too, which names its place in the code: what a traceback would add may quote documents.
+    """
     try:
         yield
     except KbError as error:
-        if "--json" in sys.argv:
-            show_json({"error": str(error), "found": error.found, "where": error.where, "expected": error.expected, "action": error.action})
-        else:
-            errors.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        _show_error(error, arguments)
         sys.exit(WRONG_USAGE if isinstance(error, WrongUsage) else 1)
+    except OSError as error:  # click itself ends quietly where who read our output has gone
+        _show_error(KbError(error.strerror or type(error).__name__, where=str(error.filename or "")), arguments)
+        sys.exit(1)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        said = next(iter(str(error).splitlines()), "")[:LONGEST]
+        _show_error(KbError(f"{type(error).__name__}: {said}", where=f"{place.filename}:{place.lineno}",
+                            action="this is a mistake of kb-platform: please report it with this line"), arguments)
+        sys.exit(1)
+
+
+def _show_error(error: KbError, arguments: Sequence[str]) -> None:
+    if "--json" in arguments:
+        show_json({"error": str(error), "found": error.found, "where": error.where, "expected": error.expected, "action": error.action})
+    else:
+        said = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(error))
+        errors.print(f"[red]error:[/red] {escape(said)}", highlight=False, soft_wrap=True, markup=True)
 
 
 @contextmanager
@@ -115,14 +137,15 @@ def writing(path: Path) -> Iterator[Path]:
     Raises:
         ConfigError: it cannot be written there.
     """
-    part = path.with_name(f".{path.name}.part")
+    part = path.parent / f".{path.name[:100]}.part"
     try:
         yield part
         part.replace(path)
     except OSError as error:
         raise ConfigError(f"cannot be written ({error.strerror})", where=str(path), expected="a file in a folder that is there") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that is none has said so above
+            part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from kb_platform.cli.output import (
+    ROWS,
     Json,
     Name,
     WrongUsage,
@@ -69,9 +70,9 @@ def search(
 def show_hits(hits: Sequence[Any]) -> None:
     """Print what was found: title, citation, scores and the beginning of each chunk."""
     for rank, hit in enumerate(hits, 1):
-        console.print(f"[bold]{rank}. {escape(hit.title)}[/bold]", highlight=False)
+        console.print(f"[bold]{rank}. {escape(hit.title)}[/bold]", highlight=False, markup=True)
         cited = f"{hit.source}/{hit.doc_id}:{hit.start}-{hit.end}"
-        console.print(f"   [cyan]{escape(cited)}[/cyan]  chunk {hit.chunk_id}", highlight=False, soft_wrap=True)
+        console.print(f"   [cyan]{escape(cited)}[/cyan]  chunk {hit.chunk_id}", highlight=False, soft_wrap=True, markup=True)
         console.print(f"   score {hit.score:.3f} (dense {hit.dense:.3f}, lexical {hit.lexical:.3f})", highlight=False)
         show_text(shorten(hit.content, LENGTH, placeholder=" ..."), 3)
         console.print()
@@ -194,7 +195,7 @@ def _stored_verdict(database: "Database", release: int, golden_hash: str) -> dic
 
 
 def trace(
-    name: Name, chunk: Annotated[int, typer.Argument(help="A chunk id, as `kb search` shows it.", metavar="CHUNK")], as_json: Json = False,
+    name: Name, chunk: Annotated[int, typer.Argument(help="A chunk id, as `kb search` shows it.", metavar="CHUNK", min=1, max=ROWS)], as_json: Json = False,
 ) -> None:
     """Show where a chunk came from: document, day, source object, space, release, run, gates."""
     from kb_platform.storage.inspect_release import trace_chunk
@@ -213,7 +214,7 @@ def trace(
 def show_trace(found: dict[str, Any]) -> None:
     """Print a chunk's way, from its source to its release, and its text."""
     last, gates = found["last_release"], found["gates"] or {}
-    console.print(f"[bold]{escape(found['title'])}[/bold]", highlight=False)
+    console.print(f"[bold]{escape(found['title'])}[/bold]", highlight=False, markup=True)
     show_text(found["content"], 3)
     console.print()
     show_fields((

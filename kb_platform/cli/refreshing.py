@@ -182,19 +182,19 @@ def show_report(report: dict[str, Any]) -> None:
     console.print(f"vectors    {vectors['computed']} computed, {vectors['reused']} reused")
     if vectors["left"]:
         console.print(f"[yellow]left[/yellow]       {vectors['left']} texts wait for their vectors, and their deliveries with them: "
-                      f"{report['left_because']} (kb gpu-window status). The next refresh continues there", highlight=False, soft_wrap=True)
+                      f"{escape(str(report['left_because']))} (kb gpu-window status). The next refresh continues there", highlight=False, soft_wrap=True, markup=True)
     parts = ", ".join(f"{step} {seconds:.1f}" for step, seconds in report["seconds"].items() if step != "total")
     console.print(f"seconds    {report['seconds']['total']:.1f} in all: {parts}")
     for failure in report["failures"]:
         console.print(f"[yellow]not used[/yellow]   {escape(str(failure.get('source_object')))}: {escape(str(failure.get('reason')))}",
-                      highlight=False, soft_wrap=True)
+                      highlight=False, soft_wrap=True, markup=True)
     for entry in report["skipped"]:
-        console.print(f"left alone {entry['count']}: {escape(entry['reason'])}, such as {escape(entry['example'])}", highlight=False, soft_wrap=True)
+        console.print(f"left alone {entry['count']}: {escape(entry['reason'])}, such as {escape(entry['example'])}", highlight=False, soft_wrap=True, markup=True)
     _show_gates(report["gates"])
     if not report["golden_gate"] and report["release"]:
         console.print("no golden queries yet: promotion rests on the integrity gates alone")
     for step, message in report["errors"].items():
-        console.print(f"[red]{escape(step)}:[/red] {escape(message)}", highlight=False, soft_wrap=True)
+        console.print(f"[red]{escape(step)}:[/red] {escape(message)}", highlight=False, soft_wrap=True, markup=True)
     readers = f"readers still see release {report['live_release']}" if report["live_release"] else "readers see nothing yet"
     state = "is live" if report["promoted"] else f"is not promoted; {readers}"
     console.print(f"release {report['release']}: verdict {report['verdict']}, {state}" if report["release"] else f"no release; {readers}")
@@ -204,11 +204,11 @@ def _show_gates(gates: dict[str, Any]) -> None:
     silent = [gate for gate, said in gates.items() if said["verdict"] == "pass" and not said["reasons"]]
     if silent:
         text = fill(f"gates      {', '.join(silent)}: pass", console.width, subsequent_indent=" " * 11, break_on_hyphens=False)
-        console.print(f"{text.removesuffix('pass')}[green]pass[/green]", highlight=False, soft_wrap=True)
+        console.print(f"{text.removesuffix('pass')}[green]pass[/green]", highlight=False, soft_wrap=True, markup=True)
     for gate, said in ((gate, said) for gate, said in gates.items() if gate not in silent):
         colour = "green" if said["verdict"] == "pass" else "red" if said["required"] else "yellow"
         advisory = "" if said["required"] else " (advisory)"
-        console.print(f"gate       {gate}{advisory}: [{colour}]{said['verdict']}[/{colour}]", highlight=False)
+        console.print(f"gate       {gate}{advisory}: [{colour}]{said['verdict']}[/{colour}]", highlight=False, markup=True)
         for reason in said["reasons"]:
             show_text(reason, 11, bullet="- ")
         if said["verdict"] != "pass":

@@ -4,8 +4,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from kb_platform.cli.output import Json, Name, console, show_json, show_table
+from kb_platform.cli.output import RELEASES, Json, Name, console, show_json, show_table
 from kb_platform.cli.session import database_running, knowledge_base, settings, store
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.reviews import Effect
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from kb_platform.storage.releases import Release
     from kb_platform.storage.review_outcomes import Outcome
 
-ReleaseOption = Annotated[int | None, typer.Option("--release", help="A release id; see `kb releases`.")]
+ReleaseOption = Annotated[int | None, typer.Option("--release", min=1, max=RELEASES, help="A release id; see `kb releases`.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -57,7 +58,7 @@ def releases(name: Name, as_json: Json = False) -> None:
     _show_blocked(name, found[0], blocked)
     if changes:
         console.print(f"[red]the database's guards were changed by hand[/red]: {len(changes)} times, last {changes[-1].at:%Y-%m-%d %H:%M} by "
-                      f"{changes[-1].by_user} ({changes[-1].command} {changes[-1].object}); see the table guard_change", soft_wrap=True)
+                      f"{escape(changes[-1].by_user)} ({escape(changes[-1].command)} {escape(str(changes[-1].object))}); see the table guard_change", soft_wrap=True, markup=True)
 
 
 def _show_blocked(name: str, newest: "Release", blocked: "list[Outcome]") -> None:

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kb_platform.cli.output import EXIT_OF_VERDICT, Json, Name, console, count_of, show_json, show_table, show_text, writing
+from kb_platform.cli.output import (
+    EXIT_OF_VERDICT,
+    RELEASES,
+    Json,
+    Name,
+    console,
+    count_of,
+    show_json,
+    show_table,
+    show_text,
+    writing,
+)
 from kb_platform.cli.progress_bars import progress_bars
 from kb_platform.cli.releasing import ReleaseOption
 from kb_platform.cli.session import database_running, knowledge_base, store
@@ -58,8 +69,8 @@ def report(name: Name, release: ReleaseOption = None, html: Html = None, as_json
 
 def compare(
     name: Name,
-    before: Annotated[int, typer.Argument(help="The release to compare with.", metavar="A")],
-    after: Annotated[int, typer.Argument(help="The release that is compared with it.", metavar="B")],
+    before: Annotated[int, typer.Argument(help="The release to compare with.", metavar="A", min=1, max=RELEASES)],
+    after: Annotated[int, typer.Argument(help="The release that is compared with it.", metavar="B", min=1, max=RELEASES)],
     html: Html = None,
     as_json: Json = False,
 ) -> None:
@@ -152,7 +163,7 @@ def _show_golden(found: "EvaluationReport", other: str) -> None:
                      f"{c.sign_p:.2g}") for c in golden.comparisons))
     for kind, count, changed in (("worse", golden.worse_count, golden.worse), ("better", golden.better_count, golden.better)):
         if count:
-            console.print(f"[bold]{count} answered {kind}[/bold]", highlight=False)
+            console.print(f"[bold]{count} answered {kind}[/bold]", highlight=False, markup=True)
             _show_queries(changed[:WORST], found)
     if golden.stale:
         show_text(f"{len(golden.stale)} stale, not counted: {', '.join(golden.stale)}", 0)

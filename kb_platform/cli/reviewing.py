@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kb_platform.cli.output import Json, Name, console, show_json, show_table
+from kb_platform.cli.output import ROWS, Json, Name, console, show_json, show_table
 from kb_platform.cli.session import account, database_running, knowledge_base, store
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.review_cases import NOT_DECIDED, STATES, CaseKind
@@ -102,7 +102,7 @@ def ask_waiver(
 
 
 @review.command()
-def reopen(name: Name, case: Annotated[int, typer.Argument(help="The case; see `kb review list`.", metavar="CASE")], as_json: Json = False) -> None:
+def reopen(name: Name, case: Annotated[int, typer.Argument(help="The case; see `kb review list`.", metavar="CASE", min=1, max=ROWS)], as_json: Json = False) -> None:
     """Ask again about a case whose review expired or was cancelled."""
     from kb_platform.storage.review_cases import reopen_case
 

@@ -46,21 +46,23 @@ def run_refresh(
     definitions = _definitions(kb)
     done: dict[str, StepRun] = {}
     with _lost_database_is_transient(), open_instance(settings) as instance, heard_by(progress):
-        fail_abandoned_runs(instance)
-        for step in ORDER:
-            progress(SPEAKING[step], 0, None)
-            job = definitions.resolve_job_def(f"{kb.name}_{step}")
-            done[step] = _run(job, instance, kb, step, days, sources)
+        fail_abandoned_runs(instance, settings.home)
+        with process_tags(settings.home) as tags:
+            for step in ORDER:
+                progress(SPEAKING[step], 0, None)
+                job = definitions.resolve_job_def(f"{kb.name}_{step}")
+                done[step] = _run(job, instance, kb, step, days, sources, tags | LISTED)
     return done
 
 
 def run_assets(settings: Settings, kb: KnowledgeBase, assets: Sequence[str]) -> StepRun:
     """Materialize unpartitioned assets by hand, as the button in the UI does: without their checks."""
     keys = [dg.AssetKey([kb.name, asset]) for asset in assets]
-    with _lost_database_is_transient(), open_instance(settings) as instance:
+    with _lost_database_is_transient(), open_instance(settings) as instance, process_tags(settings.home) as tags:
+        fail_abandoned_runs(instance, settings.home)
         job = _definitions(kb).resolve_implicit_global_asset_job_def()
         return _collect(instance, job.execute_in_process(
-            instance=instance, tags=process_tags() | LISTED, raise_on_error=False, run_config=QUIET, asset_selection=keys))
+            instance=instance, tags=tags | LISTED, raise_on_error=False, run_config=QUIET, asset_selection=keys))
 
 
 @contextmanager
@@ -107,14 +109,13 @@ def _definitions(kb: KnowledgeBase) -> dg.Definitions:
 
 
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, kb: KnowledgeBase, step: str, days: Sequence[str],
-         sources: Sequence[str]) -> StepRun:
+         sources: Sequence[str], tags: dict[str, str]) -> StepRun:
     from kb_platform.components.knowledge_base.automation import STEPS
 
     chosen = [dg.AssetKey([kb.name, s, asset]) for s in sources for asset in STEPS[step]]
     if step == "release":
         chosen += [dg.AssetKey([kb.name, "release_candidate"]), dg.AssetKey([kb.name, "promoted_release"])]
     one_day = len(days) == 1
-    tags = process_tags() | LISTED
     if not one_day:
         tags |= {"dagster/asset_partition_range_start": days[0], "dagster/asset_partition_range_end": days[-1]}
     try:

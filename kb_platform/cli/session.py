@@ -1,8 +1,8 @@
 """What commands share: the settings, a running database, a knowledge base's YAML, its stores."""
 
-import fcntl
 import getpass
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from kb_platform.settings import Settings, export
 if TYPE_CHECKING:  # half a second, which `kb --help` does without
     from kb_platform.storage.stores import Store
 
+NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
 PASSING = "postgres-of-a-command"  # marks a server that the last command out stops
 
 _chosen: list[Settings] = []
@@ -60,17 +61,22 @@ def use(other: Settings) -> Iterator[None]:
 
 @contextmanager
 def database_running(message: str = "starting Postgres", *, quiet: bool = True) -> Iterator[None]:
-    """Hold a running database for the length of a command; the last command out stops a server that no `kb up` keeps."""
+    """Hold a running database for the length of a command; the last command out stops a server that no `kb up` keeps.
+
+    Where something else runs that `kb up` has started, a server that a command had to start after a crash is left to it, too.
+    """
     from kb_platform.cli.output import working
     from kb_platform.local.environment import ensure_database, environment, is_embedded
+    from kb_platform.local.lock import shared
     from kb_platform.local.places import make_home
     from kb_platform.local.postgres import running_postgres, stop_postgres
+    from kb_platform.local.programs import any_runs
 
     chosen = settings()
     make_home(chosen.home)
     passing = chosen.home / PASSING
-    with _counted(chosen.home) as is_last:
-        if is_embedded(chosen) and running_postgres(chosen.home) is None:
+    with shared(_commands(chosen.home)) as is_last:
+        if is_embedded(chosen) and running_postgres(chosen.home) is None and not any_runs(chosen.home):
             passing.touch()
         with working(message, quiet=quiet):
             ensure_database(chosen)
@@ -79,7 +85,7 @@ def database_running(message: str = "starting Postgres", *, quiet: bool = True) 
             yield
         finally:
             _close()
-            if passing.exists() and is_last():
+            if passing.exists() and is_last() and not any_runs(chosen.home):
                 stop_postgres(chosen.home)
                 passing.unlink(missing_ok=True)
 
@@ -87,29 +93,19 @@ def database_running(message: str = "starting Postgres", *, quiet: bool = True) 
 @contextmanager
 def staying_up() -> Iterator[None]:
     """Start servers that outlive the command: no other command stops them on its way out."""
+    from kb_platform.local.lock import shared
     from kb_platform.local.places import make_home
 
     home = settings().home
     make_home(home)
-    with _counted(home):
+    with shared(_commands(home)):
         yield
         (home / PASSING).unlink(missing_ok=True)
 
 
-@contextmanager
-def _counted(home: Path) -> Iterator[Callable[[], bool]]:
-    """Share a lock with the other commands of this home; the yielded function tells whether none is left."""
-    with (home / "commands.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-
-        def is_last() -> bool:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                return False
-            return True
-
-        yield is_last
+def _commands(home: Path) -> Path:
+    """Return the lock that all commands of a home share, in a folder that only its owner may enter."""
+    return home / "dagster" / "commands.lock"
 
 
 def _close() -> None:
@@ -125,16 +121,13 @@ def knowledge_base(name: str) -> KnowledgeBase:
         ConfigError: there is none of this name, or its YAML is wrong (field, file and line).
     """
     path = settings().defs / name / "defs.yaml"
-    if not path.is_file():
+    if not NAME.fullmatch(name) or not path.is_file():
         known = sorted(p.parent.name for p in settings().defs.glob("*/defs.yaml"))
         raise ConfigError(f"no knowledge base {name!r}", where=str(settings().defs), expected=f"one of {', '.join(known)}" if known else "",
-                          action=f"create it with `kb new {name} --from PATH`, or set KB_DEFS")
-    from kb_platform.components.knowledge_base.validate import read_knowledge_base
+                          action=f"create it with `kb new {name if NAME.fullmatch(name) else 'NAME'} --from PATH`, or set KB_DEFS")
+    from kb_platform.components.knowledge_base.validate import read_of_its_folder
 
-    kb = read_knowledge_base(path)
-    if kb.name != name:  # a copied folder would write into the original's schema
-        raise ConfigError(f"name: {kb.name!r}", where=str(path), expected=f"{name!r}, as its folder is called", action="rename one of them")
-    return kb
+    return read_of_its_folder(path)
 
 
 def known_knowledge_bases() -> list[KnowledgeBase]:

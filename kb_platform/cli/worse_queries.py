@@ -21,7 +21,7 @@ def show_worse(said: Mapping[str, Any]) -> None:
     worse = said.get("worse", ())
     for change in worse[:PRINTED]:
         slices = ", ".join((change["severity"], *change["slices"]))
-        console.print(f"\n[bold]{escape(change['query'])}[/bold] ({escape(slices)}): {escape(change['question'])}", highlight=False)
+        console.print(f"\n[bold]{escape(change['query'])}[/bold] ({escape(slices)}): {escape(change['question'])}", highlight=False, markup=True)
         _show_places("live", change["results"]["live"])
         _show_places("candidate", change["results"]["candidate"])
     if worse:
@@ -32,6 +32,6 @@ def show_worse(said: Mapping[str, Any]) -> None:
 def _show_places(name: str, hits: Sequence[Mapping[str, Any]]) -> None:
     for place, hit in enumerate(hits[:PLACES], 1):
         cited = f"{hit['doc_id']}:{hit['start']}-{hit['end']}"
-        console.print(f"  {name if place == 1 else '':<9}  {place}. {escape(cited)} ({hit['score']:.3f})", highlight=False, soft_wrap=True)
+        console.print(f"  {name if place == 1 else '':<9}  {place}. {escape(cited)} ({hit['score']:.3f})", highlight=False, soft_wrap=True, markup=True)
     if not hits:
         console.print(f"  {name:<9}  nothing", highlight=False)

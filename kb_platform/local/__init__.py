@@ -7,7 +7,8 @@
       software      the server's binaries, from the wheel
       credentials, configuration, cluster, databases, ports
     dagster_home    Dagster's folder: instance and workspace files
-    orphans         runs that a power cut left behind
+    orphans         runs that a kill or a power cut left behind
+    run_launcher    tells Dagster's run monitoring of them
     review_service  Temporal, the review worker and its gateway
     programs        starts the servers beside Postgres unless they run as they should
     dagster_pages   asks a running webserver how things are

@@ -16,7 +16,7 @@ import psutil
 
 from kb_platform.knowledge.errors import StateError
 from kb_platform.local.places import Places
-from kb_platform.local.processes import as_user, is_live
+from kb_platform.local.processes import as_user, at, is_live
 
 MEGABYTE = 1024**2
 # A search takes some megabytes and frees them at its end. glibc would give them back to the kernel and fault them in anew, a hundred
@@ -115,7 +115,7 @@ def postmaster(data: Path) -> Postmaster | None:
 
 def processes_in(data: Path) -> list[psutil.Process]:
     """Return every process of a server in the data folder, also those whose postmaster was killed."""
-    return [psutil.Process(pid) for pid in psutil.pids() if _works_in(pid, data)]
+    return [p for pid in psutil.pids() if _works_in(pid, data) for p in at(pid)]
 
 
 def _works_in(pid: int, data: Path) -> bool:

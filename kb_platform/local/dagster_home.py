@@ -1,5 +1,6 @@
 """Dagster's folder in the home: the instance's configuration and the workspace of its servers."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -52,6 +53,6 @@ def open_instance(settings: Settings) -> Iterator["DagsterInstance"]:
 
 
 def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f"{path.name}.new")
+    draft = path.with_name(f"{path.name}.{os.getpid()}")  # commands that run at once write the same, each its own draft
     draft.write_text(text)
     draft.replace(path)

@@ -23,11 +23,12 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def remembered(path: Path) -> int | None:
-    """Return the port kept at `path`, or None."""
+    """Return the port kept at `path`, or None where nothing that is a port is kept there."""
     try:
-        return int(path.read_text())
-    except (FileNotFoundError, ValueError):
+        port = int(path.read_text())
+    except (OSError, ValueError):
         return None
+    return port if 0 < port < 65536 else None
 
 
 def choose(path: Path, host: str = "127.0.0.1") -> int:

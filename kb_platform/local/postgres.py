@@ -13,8 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
-
 from kb_platform.knowledge.errors import StateError, TransientError
 from kb_platform.local import cluster, configuration, credentials, databases, places, ports, processes, software
 from kb_platform.local.lock import exclusive
@@ -153,6 +151,6 @@ def _stop_all(data: Path, patience: float) -> None:
     """Stop the server of a data folder, and every process of it that a killed postmaster left behind."""
     found = cluster.postmaster(data)
     if found:
-        processes.stop([psutil.Process(found.pid)], with_signal=signal.SIGINT, patience=patience)
+        processes.stop(processes.at(found.pid), with_signal=signal.SIGINT, patience=patience)
     processes.stop(cluster.processes_in(data), with_signal=signal.SIGQUIT, patience=2)
     (data / "postmaster.pid").unlink(missing_ok=True)

@@ -52,9 +52,11 @@ def this_process() -> ProcessRecord:
 def load(path: Path) -> ProcessRecord | None:
     """Return the record at `path`, or None where there is none that can be read."""
     try:
-        return ProcessRecord(**json.loads(path.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        found = ProcessRecord(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    known = type(found.pid) is int and 0 < found.pid < 2**31 and isinstance(found.mark, str) and isinstance(found.digest, str)
+    return found if known else None
 
 
 def start(
@@ -97,11 +99,27 @@ def is_live(pid: int) -> bool:
         return False
 
 
+def began_before(pid: int, time_of_day: float) -> bool:
+    """Tell whether the process with that pid was there at a time (seconds since 1970): a later one has nothing to do with it."""
+    try:
+        return psutil.Process(pid).create_time() <= time_of_day + 1  # the system rounds it
+    except psutil.NoSuchProcess:
+        return False
+
+
+def at(pid: int) -> list[psutil.Process]:
+    """Return the process with that pid; none if it has ended meanwhile."""
+    try:
+        return [psutil.Process(pid)]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def session(record: ProcessRecord) -> list[psutil.Process]:
     """Return every running process of the recorded process's session, itself included while it runs."""
     if _mark(record.pid) not in ("", record.mark):
         return []  # the pid belongs to another process now, which the system allows only once the whole session has ended
-    return [psutil.Process(pid) for pid in psutil.pids() if _session_of(pid) == record.pid and is_live(pid)]
+    return [p for pid in psutil.pids() if _session_of(pid) == record.pid and is_live(pid) for p in at(pid)]
 
 
 def stop(processes: Iterable[psutil.Process], *, with_signal: int = signal.SIGTERM, patience: float = 20) -> bool:

@@ -27,8 +27,8 @@ def _nothing() -> str:
 class Program:
     """A server: what runs, and how one knows that it answers.
 
-    `variables` make its identity, with the arguments; `inherited` are there too, and may change without a new start. `after_a_crash`
-    clears up what one that died or had to be killed has left, and says in a few words what it did.
+    `variables` make its identity, with the arguments; `inherited` are there too, and may change without a new start. `before_start`
+    clears up what one before it has left, and says in a few words what it did.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Program:
     inherited: Mapping[str, str] = field(repr=False)
     answers: Callable[[], bool]
     waiting: str
-    after_a_crash: Callable[[], str] = _nothing
+    before_start: Callable[[], str] = _nothing
 
 
 def ensure(home: Path, program: Program, report: Report) -> None:
@@ -50,8 +50,8 @@ def ensure(home: Path, program: Program, report: Report) -> None:
         return
     if record:  # it died, had to be killed, or was started with other settings: one that was stopped in order has no record
         processes.stop(processes.session(record), patience=STOPPING)
-        if did := program.after_a_crash():
-            report(did)
+    if did := program.before_start():  # also after one that was stopped in order: its runs may have been killed before
+        report(did)
     report(f"starting {program.title}")
     # Not this process's working folder: it may be removed, and a module of the same name there would be loaded instead.
     processes.start(program.argv, environment={**program.inherited, **program.variables}, log=log_path(home, program.name), folder=path.parent,
@@ -90,6 +90,11 @@ def running(home: Path, name: str) -> ProcessRecord | None:
     """Return the record of a program that runs."""
     record = processes.load(record_path(home, name))
     return record if record and processes.is_running(record) else None
+
+
+def any_runs(home: Path) -> bool:
+    """Tell whether any program of the home runs: then `kb up` was here, and the database is not a command's to stop."""
+    return any(running(home, path.stem) for path in (home / "dagster").glob("*.json"))
 
 
 def record_path(home: Path, name: str) -> Path:

@@ -88,7 +88,7 @@ def test_two_sources_of_one_name_are_refused(folder: Path) -> None:
 def test_a_copied_folder_that_keeps_the_name_is_refused(folder: Path) -> None:
     kb("new", "manuals", "--from", str(folder / "manuals"))
     (folder / "defs" / "manuals").rename(folder / "defs" / "copy")
-    with pytest.raises(ConfigError, match="name: 'manuals'; expected 'copy'"):
+    with pytest.raises(ConfigError, match=r"defs.yaml:\d+: name: found 'manuals'; expected 'copy'"):
         session.knowledge_base("copy")
 
 

@@ -1,5 +1,6 @@
 """The variables, Dagster's folder and what is done about runs that were cut off, against a real server."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,16 +8,29 @@ from pathlib import Path
 import psycopg
 import pytest
 import yaml
+from dagster import DagsterInstance, DagsterRunStatus, job, op
+from dagster._core.events import DagsterEvent, DagsterEventType, EngineEventData
+from dagster._core.events.log import EventLogEntry
+from dagster._core.launcher.base import WorkerStatus
 
 from kb_platform.knowledge.errors import StateError, TransientError
 from kb_platform.local.dagster_home import open_instance, write_dagster_home
 from kb_platform.local.databases import VECTOR, in_database
 from kb_platform.local.environment import database_url, ensure_database, environment, is_embedded
-from kb_platform.local.orphans import PROCESS_TAG, fail_abandoned_runs, fail_orphaned_runs, process_tags
+from kb_platform.local.orphans import PROCESS_TAG, fail_abandoned_runs, fail_orphaned_runs, launched_tags, process_tags
 from kb_platform.local.places import make_home
 from kb_platform.local.postgres import ensure_postgres, running_postgres
 from kb_platform.settings import Settings, export, inherited_environment
 from kb_platform_tests.local.conftest import REPOSITORY, rows
+
+
+@op
+def nothing() -> None: ...
+
+
+@job
+def work() -> None:
+    nothing()
 
 
 def external(home: Path, url: str, **more: str) -> Settings:
@@ -111,7 +125,7 @@ def test_homes_get_the_checkouts_dagster_yaml_and_where_to_keep_things(tmp_path:
     config = yaml.safe_load((tmp_path / "dagster" / "dagster.yaml").read_text())
     shared = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())
     assert {key: config.pop(key) for key in shared} == shared
-    assert set(config) == {"storage", "local_artifact_storage", "compute_logs"}
+    assert set(config) == {"storage", "local_artifact_storage", "compute_logs", "run_launcher"}
     both = (workspace, REPOSITORY / "workspace.yaml")
     own, checkout = (yaml.safe_load(path.read_text())["load_from"][0]["python_module"] for path in both)
     assert own.pop("working_directory") == str(REPOSITORY)
@@ -129,18 +143,8 @@ def test_dagster_accepts_the_instance_and_keeps_its_runs_in_postgres(running_hom
 
 
 def test_runs_cut_off_with_the_daemon_are_failed_and_others_left_alone(running_home: Path) -> None:
-    from dagster import DagsterRunStatus, job, op
-    from dagster._core.storage.tags import GRPC_INFO_TAG
-
-    @op
-    def nothing() -> None: ...
-
-    @job
-    def work() -> None:
-        nothing()
-
     ensure_postgres(running_home)
-    settings, daemons = Settings(home=running_home), {GRPC_INFO_TAG: "{}"}
+    settings, daemons = Settings(home=running_home), launched_tags(running_home)
     before = ((DagsterRunStatus.STARTED, daemons), (DagsterRunStatus.SUCCESS, daemons), (DagsterRunStatus.STARTED, {}))
     with open_instance(settings) as instance:
         made = [instance.create_run_for_job(work, status=status, tags=tags).run_id for status, tags in before]
@@ -152,21 +156,56 @@ def test_runs_cut_off_with_the_daemon_are_failed_and_others_left_alone(running_h
 
 
 def test_a_killed_commands_run_is_failed_by_the_next_one_and_keeps_no_place_in_the_queue(running_home: Path) -> None:
-    from dagster import DagsterRunStatus, job, op
+    killed_elsewhere = running_home / "dagster" / "commands" / "of another container"
+    with open_instance(Settings(home=running_home)) as instance, process_tags(running_home) as living:
+        killed_elsewhere.touch()
+        others = [
+            changed(living, mark="another start", lock=""),
+            changed(living, mark="another start", lock="", host="another machine"),
+            changed(living, host="another container", lock=killed_elsewhere.name),
+            changed(living, mark="another start", host="another container"),
+            {PROCESS_TAG: "no JSON"},
+        ]
+        made = [instance.create_run_for_job(work, status=DagsterRunStatus.STARTED, tags=tags).run_id for tags in (living, *others)]
+        assert [fail_abandoned_runs(instance, running_home), fail_abandoned_runs(instance, running_home)] == [2, 0]
+        failed = [n for n, run_id in enumerate(made) if status_of(instance, run_id) is DagsterRunStatus.FAILURE]
+        for run_id in made:
+            instance.delete_run(run_id)
+    assert failed == [1, 3]
+    assert not killed_elsewhere.exists()
 
-    @op
-    def nothing() -> None: ...
 
-    @job
-    def work() -> None:
-        nothing()
+def test_a_repeated_run_is_not_taken_for_the_killed_one_whose_tags_it_has(running_home: Path) -> None:
+    with open_instance(Settings(home=running_home)) as instance, process_tags(running_home) as living:
+        tags = changed(living, mark="another start", lock="")
+        parent = instance.create_run_for_job(work, status=DagsterRunStatus.FAILURE, tags=tags).run_id
+        again = instance.create_run_for_job(work, status=DagsterRunStatus.STARTED, tags=tags, parent_run_id=parent, root_run_id=parent).run_id
+        assert fail_abandoned_runs(instance, running_home) == 0
+        instance.delete_run(again)
 
-    ensure_postgres(running_home)
-    living = process_tags()
-    killed = {PROCESS_TAG: living[PROCESS_TAG].replace('"mark": "', '"mark": "another start ')}
-    elsewhere = {PROCESS_TAG: killed[PROCESS_TAG].replace('"host": "', '"host": "another machine ')}
+
+@pytest.mark.parametrize(("since", "ends"), [(1.0, True), (1e10, False)])
+def test_monitoring_sees_a_launched_run_whose_process_is_gone(running_home: Path, since: float, ends: bool) -> None:
+    """The pid is this very process's: one that was there when the run began, or one that got the pid later."""
+
     with open_instance(Settings(home=running_home)) as instance:
-        made = [instance.create_run_for_job(work, status=DagsterRunStatus.STARTED, tags=tags).run_id for tags in (living, killed, elsewhere)]
-        assert [fail_abandoned_runs(instance), fail_abandoned_runs(instance)] == [1, 0]
-        statuses = [instance.get_run_by_id(run_id).status for run_id in made]  # pyright: ignore[reportOptionalMemberAccess]
-    assert statuses == [DagsterRunStatus.STARTED, DagsterRunStatus.FAILURE, DagsterRunStatus.STARTED]
+        run = instance.create_run_for_job(work, status=DagsterRunStatus.STARTED, tags=launched_tags(running_home))
+        assert instance.run_launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING  # it has not said its pid yet
+        pid, name = os.getpid(), run.job_name
+        event = DagsterEvent(DagsterEventType.ENGINE_EVENT.value, name, message=f"Started process for run (pid: {pid}).",
+                             event_specific_data=EngineEventData.in_process(pid))
+        instance.store_event(EventLogEntry(None, "info", "", run.run_id, since, None, name, event))
+        found = instance.run_launcher.check_run_worker_health(run).status
+        instance.delete_run(run.run_id)
+    assert (found is WorkerStatus.FAILED) == ends
+
+
+def changed(tags: dict[str, str], **values: str) -> dict[str, str]:
+    """Return the tags of a command, as another process would have them."""
+    return {PROCESS_TAG: json.dumps(json.loads(tags[PROCESS_TAG]) | values)}
+
+
+def status_of(instance: DagsterInstance, run_id: str) -> DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status

@@ -18,6 +18,7 @@ import psutil
 import pytest
 import yaml
 
+from kb_platform.cli import session
 from kb_platform.knowledge.errors import StateError, TransientError
 from kb_platform.local import processes, review_service, supervisor
 from kb_platform.local.dagster_pages import CodeLocation, answers
@@ -28,7 +29,7 @@ from kb_platform.local.programs import Program, record_path, wait
 from kb_platform.local.review_service import platform_variables, port_of, reviewers_file
 from kb_platform.local.supervisor import Standing, down, reviews_down, reviews_up, status, up
 from kb_platform.settings import Settings
-from kb_platform_tests.local.conftest import folder_for_all
+from kb_platform_tests.local.conftest import folder_for_all, python
 from kb_platform_tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.random_order(disabled=True)  # one home for all, which the last ones take down
@@ -225,6 +226,32 @@ def test_up_after_a_killed_postgres_starts_it_again_and_waits_for_the_pages_to_f
     again = up(running.settings, workspace=running.workspace)
     assert running.pids()["postgres"] not in (None, before["postgres"])
     assert {location.name for location in again.code_locations} == {"good", "bad"}
+
+
+def test_a_command_that_had_to_start_postgres_leaves_it_to_what_up_has_started(running: Running) -> None:
+    before = running.pids()
+    os.kill(before["postgres"] or 0, signal.SIGKILL)
+    while running.pids()["postgres"] is not None:
+        pass
+    with session.use(running.settings), session.database_running():
+        started = running.pids()["postgres"]
+    assert running.pids() == before | {"postgres": started}
+    assert started not in (None, before["postgres"])
+
+
+def test_two_ups_at_once_after_everything_was_killed_bring_all_of_it_back(running: Running) -> None:
+    before = running.pids()
+    for pid in before.values():
+        os.kill(pid or 0, signal.SIGKILL)
+    while any(pid is not None for pid in running.pids().values()):
+        pass
+    code = "import sys; from pathlib import Path; from kb_platform.local.supervisor import up; from kb_platform.settings import Settings; " \
+           "up(Settings(home=Path(sys.argv[1])), workspace=Path(sys.argv[2]))"
+    both = [python(code, running.settings.home, running.workspace) for _ in range(2)]
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    after = running.pids()
+    assert all(pid not in (None, before[name]) for name, pid in after.items())
 
 
 def test_a_port_of_the_pages_that_is_taken_is_refused(running: Running) -> None:

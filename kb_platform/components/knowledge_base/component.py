@@ -17,6 +17,7 @@ from kb_platform.components.knowledge_base.embed_again import embed_again_sensor
 from kb_platform.components.knowledge_base.review_sensors import promote_job, review_sensors
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, to_knowledge_base
 from kb_platform.components.knowledge_base.sensors import next_step_sensors
+from kb_platform.components.knowledge_base.validate import require_name_of_folder
 
 
 class KnowledgeBase(dg.Component, KnowledgeBaseModel):
@@ -35,7 +36,9 @@ class KnowledgeBase(dg.Component, KnowledgeBaseModel):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """Return everything that Dagster shows for this knowledge base."""
-        kb = to_knowledge_base(self, Path(context.path))
+        folder = Path(context.path)
+        require_name_of_folder(self.name, folder)
+        kb = to_knowledge_base(self, folder)
         per_source = [asset for source in self.sources for asset in source_assets(kb, source, self)]
         jobs, upkeep, promote = jobs_of(kb), upkeep_job_of(kb), promote_job(kb)
         return dg.Definitions(

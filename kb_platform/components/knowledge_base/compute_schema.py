@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from kb_platform.components.knowledge_base.yaml_model import Strict, described
+from kb_platform.knowledge.bounded_yaml import refuse_overgrown
 from kb_platform.knowledge.compute import NVIDIA, Compute, Gpu, PodCompute
 from kb_platform.knowledge.errors import ConfigError
 
@@ -174,8 +175,10 @@ def deployment_compute(text: str) -> Mapping[str, Any]:
     """
     inline = not text or text.lstrip().startswith("{") or "\n" in text or ": " in text
     try:
-        found = yaml.safe_load(text if inline else Path(text).expanduser().read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        said = text if inline else Path(text).expanduser().read_text(encoding="utf-8")
+        refuse_overgrown(said, "KB_COMPUTE")
+        found = yaml.safe_load(said) or {}
+    except (OSError, ValueError, yaml.YAMLError, RuntimeError) as error:  # of these, expanduser raises the last
         raise ConfigError(f"cannot be read ({error})", where="KB_COMPUTE", expected="a YAML file, or YAML") from error
     if not isinstance(found, Mapping):
         raise ConfigError(f"found {found!r}", where="KB_COMPUTE", expected="the keys of `compute`; docs/compute.md has them")

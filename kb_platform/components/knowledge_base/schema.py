@@ -22,6 +22,7 @@ from kb_platform.settings import current_settings
 
 NAME = r"^[a-z][a-z0-9_]{0,47}$"
 OWNER = re.compile(r"team:.+|[A-Za-z0-9._%+-]*[A-Za-z0-9_]@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+CRON = re.compile(r"[a-vx-z0-9*/,# -]+")  # no w for the nearest working day, which Dagster does not know
 FILES_ONLY = ("include", "exclude", "extra_formats")
 
 
@@ -140,10 +141,10 @@ class ScheduleModel(Strict):
         from croniter import CroniterError, croniter  # Dagster's own parser is a copy of it
 
         try:
-            if len(value.split()) == 5:
+            if len(value.split()) == 5 and CRON.fullmatch(value.lower().replace("wed", "")):
                 croniter(value).get_next()
                 return value
-        except CroniterError:
+        except (CroniterError, ValueError, KeyError, TypeError, OverflowError):
             pass
         raise ValueError(f"found {value!r}; expected five fields of cron, for example 0 2 * * *")
 
@@ -217,7 +218,8 @@ class KnowledgeBaseModel(Strict):
     @field_validator("start_date")
     @classmethod
     def _is_a_day(cls, value: str) -> str:
-        dt.date.fromisoformat(value)
+        if dt.date.fromisoformat(value).year < 1970:
+            raise ValueError(f"found {value}; expected a day from 1970 on")
         return value
 
     @field_validator("timezone")

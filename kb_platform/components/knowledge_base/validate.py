@@ -1,15 +1,21 @@
 """Reads one defs.yaml without Dagster's machinery: field, file and line of what is wrong, in one line each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from yaml.constructor import SafeConstructor
 
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, to_knowledge_base
+from kb_platform.knowledge.bounded_yaml import refuse_overgrown
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
+LARGEST = 1 << 20  # bytes of a defs.yaml
+LONGEST = 100  # characters of a value that a message shows
 TYPE = "kb_platform.components.KnowledgeBase"
 
 
@@ -19,16 +25,48 @@ def read_knowledge_base(path: Path) -> KnowledgeBase:
     Raises:
         ConfigError: with one line for every wrong field: file:line: field: what is wrong.
     """
-    text = _read(path)
-    node, value = _compose(path, text), yaml.safe_load(text)
+    node, value = read_yaml(path)
     if not isinstance(value, dict) or value.get("type") != TYPE:
-        raise ConfigError(f"type is {value.get('type') if isinstance(value, dict) else value!r}", where=f"{path}:1", expected=TYPE)
+        raise ConfigError(f"type is {_shown(value.get('type') if isinstance(value, dict) else value)}", where=f"{path}:1", expected=TYPE)
     try:
         model = KnowledgeBaseModel.model_validate(value.get("attributes") or {})
     except ValidationError as error:
         lines = [f"{path}:{_line(node, e['loc'])}: {'.'.join(map(str, e['loc']))}: {_sentence(e)}" for e in error.errors()]
         raise ConfigError("\n".join(lines)) from None
     return to_knowledge_base(model, path.parent)
+
+
+def read_yaml(path: Path) -> tuple[Any, Any]:
+    """Return the nodes of a file, which know their lines, and its value.
+
+    Raises:
+        ConfigError: it is no YAML, or more than a person would write.
+    """
+    text = _read(path)
+    node = _compose(path, text)
+    return node, _construct(path, text, node)
+
+
+def read_of_its_folder(path: Path) -> KnowledgeBase:
+    """Return the knowledge base of a defs.yaml, which must be called as its folder is.
+
+    Raises:
+        ConfigError: it has another name, or its YAML is wrong.
+    """
+    kb = read_knowledge_base(path)
+    require_name_of_folder(kb.name, path.parent)
+    return kb
+
+
+def require_name_of_folder(name: str, folder: Path) -> None:
+    """Refuse a knowledge base that has not the name of its folder: a copied one would write into the original's schema.
+
+    Raises:
+        ConfigError: the names differ.
+    """
+    if name != folder.name:
+        raise ConfigError(f"found {name!r}", where=place_of(folder / "defs.yaml", "name"), expected=f"{folder.name!r}, as its folder is called",
+                          action="rename one of them")
 
 
 def check_embedding(kb: KnowledgeBase) -> None:
@@ -52,6 +90,8 @@ def place_of(path: Path, *field: str) -> str:
 
 def _read(path: Path) -> str:
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            raise ConfigError(f"{size} bytes", where=f"{path}:1", expected=f"at most {LARGEST}: a knowledge base takes a few thousand")
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
@@ -61,11 +101,63 @@ def _read(path: Path) -> str:
 
 
 def _compose(path: Path, text: str) -> Any:
-    try:
+    with _yaml_errors(path, text):
+        refuse_overgrown(text, str(path))
         return yaml.compose(text)
+
+
+def _construct(path: Path, text: str, node: Any) -> Any:
+    with _yaml_errors(path, text):
+        try:
+            return yaml.safe_load(text)
+        except (ValueError, OverflowError, TypeError, AttributeError):  # what makes dates and numbers says nothing of lines
+            wrong = next(n for n in _scalars(node) if not _can_be_built(n))
+            raise ConfigError(f"{_shown(wrong.value)} cannot be read as what it looks like", where=f"{path}:{wrong.start_mark.line + 1}",
+                              action="put it in quotes, or correct it") from None
+
+
+def _scalars(node: Any) -> Iterator[Any]:
+    """Yield the nodes that are neither list nor mapping; each once, however many aliases it has."""
+    pending, seen = [node], set()
+    while pending:
+        here = pending.pop()
+        if id(here) in seen:
+            continue
+        seen.add(id(here))
+        if isinstance(here, yaml.MappingNode):
+            pending += [part for pair in here.value for part in pair]
+        elif isinstance(here, yaml.SequenceNode):
+            pending += here.value
+        else:
+            yield here
+
+
+def _can_be_built(node: Any) -> bool:
+    try:
+        SafeConstructor().construct_document(node)
+    except Exception:  # whatever it is: this is only asked where building all of them has failed
+        return False
+    return True
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message: its beginning, if it is long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+@contextmanager
+def _yaml_errors(path: Path, text: str) -> Iterator[None]:
+    """Turn what a parser says into one line with the place."""
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigError(f"{error.problem}", where=f"{path}:{line}", expected="YAML") from None
+        mark = error.problem_mark or error.context_mark
+        raise ConfigError(f"{error.problem or error.context}", where=f"{path}:{mark.line + 1 if mark else 1}", expected="YAML") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(f"unacceptable character ({error.reason})",
+                          where=f"{path}:{line}", expected="YAML") from None
 
 
 def _sentence(error: Any) -> str:
@@ -73,7 +165,7 @@ def _sentence(error: Any) -> str:
         return "unknown field"
     if error["type"] == "value_error":  # a validator of ours: it says what was found
         return error["msg"].removeprefix("Value error, ")
-    return error["msg"] if error["type"] == "missing" else f"{error['msg']} (found {error['input']!r})"
+    return error["msg"] if error["type"] == "missing" else f"{error['msg']} (found {_shown(error['input'])})"
 
 
 def _line(node: Any, location: tuple[Any, ...]) -> int:
