@@ -5,5 +5,5 @@ what was made by older code.
 """
 
 PARSER_VERSION = "parse-2"  # what a document's text is
-CHUNKER_VERSION = "outline-1"  # where it is cut, and what stands in front of each chunk
+CHUNKER_VERSION = "outline-2"  # where it is cut, and what stands in front of each chunk
 TOKENIZER_VERSION = "tokens-1"  # which terms a text has
