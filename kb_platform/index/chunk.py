@@ -34,7 +34,7 @@ class ChunkParameters:
 
     `max_tokens` is what the model reads, special tokens included; content gets at most `content_tokens` and the context what is
     left. A heading cuts if both sides have `section_min`, anything else if both have `piece_min`; the latter must be below half
-    of `content_tokens`.
+    of `content_tokens`. A table row is cut only where it is longer than `content_tokens` alone.
     """
 
     max_tokens: int = 256
@@ -106,6 +106,8 @@ def _cut(text: str, words: Words, outline: Outline, params: ChunkParameters) -> 
     for unit, rank in _in_order(text, words, outline):
         if rank == Rank.HEADING:
             cuts.propose(unit, longer_than=0, least=params.section_min)
+        elif rank == Rank.ROW:
+            cuts.propose(unit, longer_than=params.content_tokens, least=1)
         else:
             cuts.propose(unit, longer_than=params.content_tokens, least=params.piece_min)
     pieces = []

@@ -6,7 +6,7 @@ headings). Text without any Markdown is paragraphs. Setext headings are paragrap
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -14,8 +14,10 @@ from kb_platform.index.sentences import sentence_starts
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+|$)")
-_ITEM = re.compile(r"(\s*)(?:[-*+•]|\d{1,9}[.)])\s")
+_ITEM = re.compile(r"(\s*)(?:[-*+•]|(?:\d{1,4}\.)*\d{1,9}[.)]|(?:\d{1,3}\.){1,8}\d{1,3}|[A-Za-z][.)]|[ivxlcdmIVXLCDM]{2,9}[.)])\s")
 _TABLE_RULE = re.compile(r"\s*\|?[\s:|-]*-[\s:|-]*$")
+_PIPE = re.compile(r"(?<!\\)\|")
+_CELL = re.compile(r"(?<=\| )[^|\s]")
 _SHORT_LINE = 40  # characters; a shorter line was ended by its writer, not by the page's width
 
 
@@ -26,6 +28,8 @@ class Rank(IntEnum):
     PARAGRAPH = 1
     ITEM = 2
     SENTENCE = 3
+    ROW = 4  # a table row again: rather a small piece than half a row
+    CELL = 5  # inside a row that is longer than a piece
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,18 @@ def read_outline(text: str) -> Outline:
     lines = list(_read_lines(text))
     headings = tuple(_headings(lines))
     boundaries = [boundary for boundary in _line_boundaries(lines) if boundary.position > 0]
-    spans = Outline(headings, (), ())
+    rows = [line for line in lines if line.kind == "row"]
     for position in sentence_starts(text):
-        i = bisect_right(spans.headings, position, key=lambda h: h.start) - 1
-        if i < 0 or position >= headings[i].end:
-            boundaries.append(Boundary(position, Rank.SENTENCE))
+        if not _is_inside(position, headings):
+            boundaries.append(Boundary(position, Rank.CELL if _is_inside(position, rows) else Rank.SENTENCE))
+    boundaries += [Boundary(row.start + cell.start(), Rank.CELL) for row in rows for cell in _CELL.finditer(text[row.start : row.end])]
     return Outline(headings, tuple(_tables(lines)), tuple(boundaries))
+
+
+def _is_inside(position: int, lines: "Sequence[Heading | _Line]") -> bool:
+    """Say whether a position lies in one of these lines."""
+    i = bisect_right(lines, position, key=lambda line: line.start) - 1
+    return i >= 0 and position < lines[i].end
 
 
 @dataclass(frozen=True)
@@ -139,6 +149,8 @@ def _line_boundaries(lines: list[_Line]) -> Iterator[Boundary]:
             rank = _rank(previous, line, after_blank=after_blank)
             if rank is not None:
                 yield Boundary(line.start, rank)
+            if rank == Rank.ITEM and line.kind == "row":
+                yield Boundary(line.start, Rank.ROW)
         previous, after_blank = line, False
 
 
@@ -176,4 +188,4 @@ def _tables(lines: list[_Line]) -> Iterator[Table]:
 
 
 def _columns(row: str) -> str:
-    return ", ".join(cell.strip() for cell in row.split("|") if cell.strip())
+    return ", ".join(cell.strip() for cell in _PIPE.split(row) if cell.strip())

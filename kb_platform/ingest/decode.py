@@ -7,6 +7,7 @@ import codecs
 import re
 from typing import NamedTuple
 
+from kb_platform.ingest.code_pages import guess_page
 from kb_platform.ingest.unreadable import DocumentUnreadable
 
 _MARKS = (
@@ -19,11 +20,9 @@ _MAGIC = (
     (b"\x7fELF", "a program"),
 )
 _DECLARABLE = re.compile(r"utf-?8|cp\d+|iso8859|latin|koi8|shift|euc|gb|big5|hz|mac|tis", re.ASCII)
-_SYMBOL_IN_WORD = re.compile("[^\\W\\d_][\u00a1-\u00b4\u00b6\u00b8-\u00bf\u00d7\u00f7][^\\W\\d_]")
 _JUNK = re.compile("[\x01-\x08\x0e-\x1f\x7f]")
 _JUNK_SHARE = 0.02
 _NUL_SHARE = 0.3  # exports of fixed width are padded with them
-_WESTERN_SHARE = 0.3
 _GUESS_BYTES = 1 << 18
 
 
@@ -62,9 +61,23 @@ def _decode(content: bytes, declared: str) -> Decoded:
     if content.count(b"\0") > _NUL_SHARE * len(content):
         return _unmarked_utf16(content)
     try:
-        return Decoded(_declared(content, declared) or content.decode())
+        return _valid_utf8(content.decode(), content, declared)
     except UnicodeDecodeError:
-        return _damaged_utf8(content) or _western(content) or _guessed(content)
+        text = _declared(content, declared)
+        return Decoded(text) if text is not None else _damaged_utf8(content) or _guessed(content)
+
+
+def _valid_utf8(text: str, content: bytes, declared: str) -> Decoded:
+    """Return UTF-8, whatever the file calls itself: no other encoding makes valid UTF-8 by chance. ASCII may stand for another."""
+    if text.isascii():
+        return Decoded(_declared(content, declared) or text)
+    named = _declared(content, declared) is not None
+    return Decoded(text, f"declared as {clean_name(declared)}, but it is UTF-8 and was read as that" if named else "")
+
+
+def clean_name(declared: str) -> str:
+    """Return the name that a file gives its encoding, short and on one line."""
+    return re.sub(r"[^\w.:-]", "", declared)[:40]
 
 
 def _marked(content: bytes, encoding: str) -> Decoded:
@@ -107,21 +120,11 @@ def _damaged_utf8(content: bytes) -> Decoded | None:
     return Decoded(text, f"{bad} damaged UTF-8 characters were replaced") if good - bad >= 10 * bad else None
 
 
-def _western(content: bytes) -> Decoded | None:
-    """Return Windows-1252 where that is plausible: few letters beyond ASCII, and no symbol in the middle of a word.
-
-    Statistics over a short text cannot tell it from its neighbours, and it is by far the most frequent of them.
-    """
-    if sum(byte > 127 for byte in content) > _WESTERN_SHARE * len(content):
-        return None
-    try:
-        text = content.decode("cp1252")
-    except UnicodeDecodeError:
-        return None
-    return None if _SYMBOL_IN_WORD.search(text) else Decoded(text, "not UTF-8: read as cp1252")
-
-
 def _guessed(content: bytes) -> Decoded:
+    """Return text in a code page: by the letters of its language, else (Chinese, Japanese, Korean, others) by a general detector."""
+    guess = guess_page(content[:_GUESS_BYTES])
+    if guess.likely:
+        return Decoded(content.decode(guess.page, errors="replace"), f"not UTF-8: read as {guess.page}")
     from charset_normalizer import from_bytes
 
     best = from_bytes(content[:_GUESS_BYTES]).best()

@@ -6,15 +6,21 @@ from pathlib import PurePosixPath
 
 from kb_platform.ingest.clean import clean_line, clean_text, looks_like_mojibake
 from kb_platform.ingest.formats import FORMATS, Parsed, media_type_of
+from kb_platform.ingest.formats.raised import written_fractions
+from kb_platform.ingest.formats.symbols import without_private_use
 from kb_platform.ingest.limits import ParseLimits
 from kb_platform.ingest.sandbox import Sandbox
 from kb_platform.ingest.unreadable import DocumentUnreadable
 from kb_platform.knowledge.documents import Document, Metadata, RawDocument
 
-__all__ = ["WARNINGS", "DocumentUnreadable", "ParseLimits", "parse_document"]
+__all__ = ["LEFT_OUT", "WARNINGS", "DocumentUnreadable", "ParseLimits", "parse_document"]
 
 WARNINGS = "parse_warnings"
 """The metadata key under which a document carries what a person should know about how it was read."""
+
+LEFT_OUT = "parse_left_out"
+"""The key under which a document says how much was seen and left out, by kind. The text itself stays away from readers: hidden
+text is where instructions to a language model stand."""
 
 _FOLDER_PAGES = {"index", "readme"}
 
@@ -35,7 +41,8 @@ def parse_document(raw: RawDocument, limits: ParseLimits = ParseLimits(), sandbo
     parsed = _read(raw, sandbox)
     metadata = _cleaned({**parsed.metadata, **raw.metadata})
     title = clean_line(raw.title) or clean_line(parsed.title)
-    text, warnings = clean_text(parsed.text), list(parsed.warnings)
+    shown, unclear = without_private_use(parsed.text)
+    text, warnings = written_fractions(clean_text(shown)), [*parsed.warnings, *unclear]
     if len(text) > sandbox.limits.characters:
         raise DocumentUnreadable(f"{len(text):,} characters: more than {sandbox.limits.characters:,}")
     if not any(c.isalnum() for c in text):
@@ -45,6 +52,8 @@ def parse_document(raw: RawDocument, limits: ParseLimits = ParseLimits(), sandbo
         warnings.append("UTF-8 seems to have been read as a Western code page and written again")
     if warnings:
         metadata = {**metadata, WARNINGS: warnings}
+    if parsed.left_out:
+        metadata = {**metadata, LEFT_OUT: [f"{entry.kind}: {entry.number}" for entry in parsed.left_out]}
     return Document(raw.doc_id, title or _named(raw.doc_id), text, metadata, raw.media_type)
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from kb_platform.ingest.formats import Format, Parsed
+from kb_platform.ingest.formats.left_out import LeftOut
 from kb_platform.ingest.limits import ParseLimits
 from kb_platform.ingest.unreadable import DocumentUnreadable
 from kb_platform.knowledge.errors import PermanentError
@@ -55,8 +56,8 @@ class Sandbox:
             raise DocumentUnreadable(self._cause_of_death(answer["died"]))
         if "unreadable" in answer:
             raise DocumentUnreadable(answer["unreadable"])
-        title, text, metadata, warnings = answer["parsed"]
-        return Parsed(title, text, metadata, tuple(warnings))
+        title, text, metadata, warnings, left_out = answer["parsed"]
+        return Parsed(title, text, metadata, tuple(warnings), tuple(LeftOut(kind, count, tuple(pieces)) for kind, count, pieces in left_out))
 
     def close(self) -> None:
         """End the process, if there is one."""

@@ -221,3 +221,13 @@ def test_real_pages_give_chunks_of_a_useful_size(chunk: Chunker, tokenizer: Mode
             sizes += [tokenizer.count(piece.content) for piece in chunks if len(chunks) > 1]
     assert min(sizes) >= PARAMS.section_min
     assert 90 <= sum(sizes) / len(sizes) <= 150
+
+
+@pytest.mark.parametrize("words", [30, 75, 90, 150])
+def test_no_row_of_a_table_is_cut_that_fits_a_chunk_and_every_piece_knows_the_columns(chunk: Chunker, words: int) -> None:
+    rows = "".join(f"| drug{n} | {'Take it with water. ' * (words // 5)}| end{n} |\n" for n in range(12))
+    found = chunk(f"# Doses\n\n| Drug | Advice | End |\n|---|---|---|\n{rows}", title="Guide")
+    for number in range(12):
+        [held] = [piece for piece in found if f"| drug{number} |" in piece.content]
+        assert f"| end{number} |" in held.content
+    assert all("Drug, Advice, End" in piece.context or "| Drug | Advice" in piece.content for piece in found)

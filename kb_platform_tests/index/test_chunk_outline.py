@@ -1,5 +1,7 @@
 """The structure of a Markdown text, as far as cutting needs it."""
 
+import pytest
+
 from kb_platform.index.outline import Rank, read_outline
 
 PAGE = """Intro text that stands before any heading, and is long enough to be a line of prose.
@@ -95,3 +97,20 @@ def test_a_text_without_structure_has_none() -> None:
     outline = read_outline("one line")
     assert (outline.headings, outline.tables, outline.boundaries) == ((), (), ())
     assert outline.path_at(3) == ()
+
+
+@pytest.mark.parametrize("line", ["3. Open", "2) Open", "a) Open", "iv. Open", "1.2. Open", "1.2 Open", "- Open", "B. Open"])
+def test_numbered_items_of_every_form_are_items(line: str) -> None:
+    assert ranks(f"Long introduction of the list that ends with a stop and is a line.\n{line}\n")[line] == Rank.ITEM
+
+
+def test_no_sentence_in_a_table_row_is_a_place_for_a_cut_before_the_row_is() -> None:
+    text = "| Drug | Advice |\n|---|---|\n| A | Take it. Drink water. |\n| B | Stop. Ask. |\n"
+    inside = [b.rank for b in read_outline(text).boundaries if b.position and text[b.position - 1] != "\n"]
+    assert inside
+    assert set(inside) == {Rank.CELL}
+
+
+def test_column_names_may_hold_an_escaped_bar() -> None:
+    text = "| A\\|B | C |\n|---|---|\n| 1 | 2 |"
+    assert read_outline(text).columns_at(len(text) - 3) == "A\\|B, C"

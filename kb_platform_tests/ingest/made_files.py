@@ -58,10 +58,12 @@ def with_body(content: bytes, change: Callable[[str], str]) -> bytes:
 
 
 def with_part(content: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
-    """Return the archive with one part changed."""
+    """Return the archive with one part changed; one that is not there is made of nothing."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for entry in old.infolist():
             data = old.read(entry)
             new.writestr(entry.filename, change(data) if entry.filename == name else data)
+        if name not in old.namelist():
+            new.writestr(name, change(b""))
     return out.getvalue()

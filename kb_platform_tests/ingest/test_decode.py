@@ -84,3 +84,41 @@ def test_a_declared_encoding_that_is_wrong_or_dangerous_is_not_used(declared: st
 def test_what_is_no_text_is_refused_with_a_reason(content: bytes, reason: str) -> None:
     with pytest.raises(DocumentUnreadable, match=reason):
         decode(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Pacient užívá léky dvakrát denně, při bolesti hlavy přidejte jednu tabletu.", "cp1250"),
+        ("Dávka 5 mg, ne více než třikrát denně.", "iso8859-2"),
+        ("Działania niepożądane: nudności, zawroty głowy", "iso8859-2"),
+        ("A gyógyszert naponta kétszer kell bevenni, étkezés után. Fejfájás előfordulhat.", "cp1250"),
+        ("Se administrează de două ori pe zi, după masă. Nu depăşiţi doza.", "cp1250"),
+        ("Uzima se dva puta dnevno, ne više od četiri tablete. Moguća je mučnina.", "cp1250"),
+        ("Ilacı günde iki kez alınız. Baş ağrısı görülebilir.", "cp1254"),
+        ("Şiddetli ağrı için doktorunuza başvurunuz.", "iso8859-9"),
+        ("Принимать по одной таблетке два раза в день после еды.", "cp1251"),
+        ("Принимать по одной таблетке два раза в день после еды.", "koi8-r"),
+        ("Принимать по одной таблетке два раза в день после еды.", "cp866"),
+        ("Принимать по одной таблетке", "iso8859-5"),
+        ("Приймати по одній таблетці двічі на день після їжі.", "cp1251"),
+        ("ВНИМАНИЕ: НЕ ПРЕВЫШАТЬ ДОЗУ", "cp1251"),
+        ("Dose (доза): 5 mg per day for adults, then stop.", "cp1251"),
+        ("Λαμβάνετε ένα δισκίο δύο φορές την ημέρα.", "cp1253"),
+        ("Vartoti po vieną tabletę du kartus per dieną. Gali skaudėti galvą.", "cp1257"),
+        ("Nehmen Sie zweimal täglich eine Tablette. Übelkeit möglich, größere Dosen meiden.", "cp1252"),
+        ("Give 5 µg at 38 °C – “now”", "cp1252"),
+        ("Dvořák described it. Dose 5 mg.", "cp1250"),
+        ("患者每天服药一次，饭后服用。", "gb18030"),
+        ("환자는 하루에 한 번 약을 복용합니다", "euc_kr"),
+    ],
+)
+def test_the_code_pages_of_europe_are_told_apart_in_a_sentence(text: str, encoding: str) -> None:
+    assert decode(text.encode(encoding)).text == text
+
+
+@pytest.mark.parametrize("declared", ["us-ascii", "iso-8859-1", "windows-1252", "windows-1250", "koi8-r"])
+def test_valid_utf8_wins_over_what_a_file_calls_itself(declared: str) -> None:
+    decoded = decode(TEXT.encode(), declared)
+    assert decoded.text == TEXT
+    assert decoded.warning == f"declared as {declared}, but it is UTF-8 and was read as that"

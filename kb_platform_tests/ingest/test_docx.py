@@ -31,7 +31,7 @@ def test_headings_lists_and_tables_come_in_the_order_of_the_body(parse: Parse) -
     document = parse("a.docx", word(fill))
     assert document.title == "Asthma"
     assert document.text == (
-        "# Asthma\n\n## Dosing\n\nBefore\n\n| Drug | A\\|B | B |\n|---|---|---|\n| x | 5 | 5 |\n\n- one\n- two\n\nAfter"
+        "# Asthma\n\n## Dosing\n\nBefore\n\n| Drug | A\\|B | B |\n|---|---|---|\n| x | 5 | 5 |\n\n- one\n1. two\n\nAfter"
     )
 
 

@@ -34,9 +34,9 @@ def test_an_article_gives_sections_tables_and_metadata_without_references(parse:
         <ref><mixed-citation>Author A</mixed-citation></ref></ref-list></back></article>""",
     )
     assert document.title == "Of mice"
-    assert document.metadata == {"journal": "J Test", "doi": "10.1/x", "year": "2020"}
+    assert document.metadata == {"journal": "J Test", "doi": "10.1/x", "year": "2020", "parse_left_out": ["references: 1"]}
     assert document.text == (
-        "# Of mice\n\n## Abstract\n\nShort.\n\n## Methods\n\nLong2.\n\n### Mice\n\n- one\n- two"
+        "# Of mice\n\n## Abstract\n\nShort.\n\n## Methods\n\nLong².\n\n### Mice\n\n- one\n- two"
         "\n\nTable 1\n\nDoses\n\n| a | b |\n|---|---|\n| 1 | 2 |"
     )
 

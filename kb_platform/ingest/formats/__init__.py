@@ -7,16 +7,21 @@ year or a terabyte. None is imported before a document needs it.
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from kb_platform.ingest.formats.left_out import LeftOut
 from kb_platform.knowledge.documents import Metadata
 
 
 class Parsed(NamedTuple):
-    """What a format's reader found. `warnings` are short sentences for the person who looks at the document."""
+    """What a format's reader found. `warnings` are short sentences for the person who looks at the document.
+
+    `left_out` is what the reader saw and did not take for a part of the document.
+    """
 
     title: str
     text: str
     metadata: Metadata = {}
     warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Format(NamedTuple):
