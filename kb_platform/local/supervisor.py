@@ -24,6 +24,7 @@ from kb_platform.local.review_service import GATEWAY, TEMPORAL, WORKER, ReviewSe
 from kb_platform.settings import Settings, inherited_environment
 
 WEBSERVER, DAEMON = ("webserver", "daemon")
+PATIENCE = 600  # seconds; a quiet machine needs twenty
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Standing:
         return next((s.address for s in self.services if s.name == name and s.pid), "")
 
 
-def up(settings: Settings, *, workspace: Path | None = None, report: Report = silent, patience: float = 180) -> Standing:
+def up(settings: Settings, *, workspace: Path | None = None, report: Report = silent, patience: float = PATIENCE) -> Standing:
     """Start what does not run, and return once all of it answers.
 
     Code that does not load is no reason to fail: the pages show why, and so do the returned `code_locations`.
@@ -68,7 +69,7 @@ def up(settings: Settings, *, workspace: Path | None = None, report: Report = si
         settings: the home, and how it is served.
         workspace: another workspace file than the platform's own.
         report: is told in a few words what is being waited for.
-        patience: seconds for Dagster's processes to answer.
+        patience: seconds for each process to answer.
 
     Raises:
         StateError: something cannot run here, or stopped while starting.
@@ -79,10 +80,10 @@ def up(settings: Settings, *, workspace: Path | None = None, report: Report = si
     with exclusive(settings.home / "dagster" / "lock"):
         reviews = review_service.prepare(settings)  # before Dagster's variables, which name its address
         _all_up(settings, reviews, _dagster(settings, workspace), report, patience)
-    return status(settings)
+    return status(settings, patience)
 
 
-def reviews_up(settings: Settings, report: Report = silent, patience: float = 180) -> Standing:
+def reviews_up(settings: Settings, report: Report = silent, patience: float = PATIENCE) -> Standing:
     """Start reviews by people without Dagster, beside a database that runs.
 
     Raises:
@@ -150,8 +151,8 @@ def _dagster(settings: Settings, workspace: Path | None) -> Sequence[Program]:
     )
 
 
-def status(settings: Settings) -> Standing:
-    """Return how the home stands, without starting anything."""
+def status(settings: Settings, patience: float = 0) -> Standing:
+    """Return how the home stands, without starting anything; `patience` is how long pages that are served may take to answer."""
     home, found = settings.home, []
     if is_embedded(settings):
         postgres = running_postgres(home)
@@ -164,8 +165,8 @@ def status(settings: Settings) -> Standing:
         addresses = {TEMPORAL: f"127.0.0.1:{port_of(home, 'temporal')}", WORKER: "", GATEWAY: f"http://127.0.0.1:{port_of(home, 'gateway')}"}
         found += [_service(home, name, address) for name, address in addresses.items()]
     standing = Standing(tuple(found), (), "" if elsewhere else note)
-    if standing.pages and dagster_pages.answers(url):
-        return Standing(standing.services, dagster_pages.code_locations(url), standing.note)
+    if standing.pages and (patience or dagster_pages.answers(url)):
+        return Standing(standing.services, dagster_pages.code_locations(url, patience), standing.note)
     return standing
 
 

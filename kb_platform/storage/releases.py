@@ -180,6 +180,15 @@ def undo(connection: psycopg.Connection, release_id: int) -> dict[str, int]:
     return {"rows_removed": removed, "rows_reopened": reopened}
 
 
+def text_digest(database: Database, release_id: int) -> bytes:
+    """Return a digest of what a release says, in titles, metadata and chunks: alike in every knowledge base that was told the same.
+
+    `content_digest` covers vectors and weights as well, which another processor computes a last digit differently.
+    """
+    with database.transaction("gate") as c:
+        return bytes(c.execute("select text_digest(%s)", (release_id,)).fetchall()[0][0])
+
+
 def count_rows(database: Database, source: str) -> int:
     """Return the number of documents that a source has in the newest content, promoted or not."""
     with database.transaction("writer") as c:

@@ -27,8 +27,9 @@ def kb(*arguments: str) -> str:
 
 
 def test_a_new_knowledge_base_is_valid_and_its_days_begin_today(folder: Path) -> None:
+    before = dt.datetime.now(dt.UTC).date()
     kb("new", "manuals", "--from", str(folder / "manuals"))
-    assert session.knowledge_base("manuals").start_date == dt.datetime.now(dt.UTC).date()
+    assert session.knowledge_base("manuals").start_date in {before, dt.datetime.now(dt.UTC).date()}
     assert "manuals: valid, 1 source" in kb("validate")
 
 

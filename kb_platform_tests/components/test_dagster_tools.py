@@ -6,13 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
-from urllib.error import URLError
 
 import pytest
 
-from kb_platform.local.dagster_pages import answers, code_locations
+from kb_platform.local.dagster_pages import CodeLocation, code_locations
+from kb_platform_tests.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
 TOOLS = Path(sys.executable).parent
@@ -53,20 +52,18 @@ def test_the_pages_show_the_code_location(command: tuple[str, ...], bare: dict[s
         server = subprocess.Popen(
             [TOOLS / command[0], *command[1:], "-p", port], cwd=ROOT, env=bare, stdout=log, stderr=log, start_new_session=True
         )
+
+    def loads() -> tuple[CodeLocation, ...]:
+        assert server.poll() is None, (tmp_path / "log").read_text()
+        return code_locations(f"http://127.0.0.1:{port}")
+
     try:
-        deadline = time.monotonic() + 120
-        while not answers(f"http://127.0.0.1:{port}"):
-            assert server.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-            time.sleep(0.3)
-        loaded = code_locations(f"http://127.0.0.1:{port}")
+        loaded = wait_until(loads, "the code is loaded")
         assert [(location.name, location.error) for location in loaded] == [("kb_platform", None)]
-    except URLError:
-        pytest.fail((tmp_path / "log").read_text())
     finally:
         os.killpg(server.pid, signal.SIGTERM)  # not SIGINT, which whatever a shell started in the background ignores
         try:
-            server.wait(60)
+            server.wait(PATIENCE / 10)
         finally:
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGKILL)

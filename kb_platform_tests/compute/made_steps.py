@@ -11,6 +11,7 @@ import dagster as dg
 from kb_platform.components.executors.choice import pod_tags, step_executor
 from kb_platform.knowledge.compute import Compute, PodCompute
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform_tests.waiting import PATIENCE
 
 FOLDER = "KB_TEST_STEPS"
 KB = KnowledgeBase("made", Path(), (), start_date=dt.date(2026, 1, 1))
@@ -28,10 +29,10 @@ def step(name: str) -> dg.OpDefinition:
         if behaviour == "raise":
             raise RuntimeError("what the step itself says")
         if behaviour == "sleep":
-            time.sleep(120)
+            time.sleep(PATIENCE)
         if behaviour == "told once" and so_often == 1:  # as a node that is drained tells the pod's first process
             os.kill(os.getppid(), signal.SIGTERM)
-            time.sleep(120)
+            time.sleep(PATIENCE)
         if behaviour.startswith("die") and so_often <= int(behaviour.split()[1]):
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from kb_platform.components.executors.ended_runs import ended_run_sensors
 from kb_platform_tests.compute import made_steps
 from kb_platform_tests.compute.made_cluster import UNSCHEDULED, MadeCluster, serving_cluster
 from kb_platform_tests.compute.rendered import KUBECONFIG
+from kb_platform_tests.waiting import PATIENCE, wait_until
 
 QUICK = {"execution": {"config": {"look_every_seconds": 1}}}
 
@@ -83,18 +83,21 @@ def test_a_run_that_is_ended_takes_its_pods_along(cluster: MadeCluster, tmp_path
               f"with dg.DagsterInstance.from_config({str(tmp_path)!r}) as i, dg.execute_job(dg.reconstructable(made_steps.asleep), instance=i, "
               f"run_config={QUICK}): pass")
     run = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL)
-    wait_for(lambda: (tmp_path / "asleep.starts").exists())
-    (name,) = cluster.pods
-    process = cluster.pods[name].process
-    if ended == "deleted":
-        with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-            instance.delete_run(cluster.pods[name].job["metadata"]["labels"]["dagster/run-id"])
-    else:
-        run.send_signal(signal.SIGTERM)
-    run.wait(120)
+    try:
+        wait_until(lambda: (tmp_path / "asleep.starts").exists(), "the step sleeps")
+        (name,) = cluster.pods
+        process = cluster.pods[name].process
+        if ended == "deleted":
+            with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+                instance.delete_run(cluster.pods[name].job["metadata"]["labels"]["dagster/run-id"])
+        else:
+            run.send_signal(signal.SIGTERM)
+        run.wait(PATIENCE)
+    finally:
+        run.kill()
     assert (cluster.deleted, cluster.pods) == ([name], {})
     assert process is not None
-    assert process.wait(60) != 0
+    assert process.wait(PATIENCE) != 0
 
 
 def test_the_pods_of_a_run_whose_own_pod_was_killed_are_deleted_by_the_sensor(cluster: MadeCluster, tmp_path: Path) -> None:
@@ -109,10 +112,3 @@ def test_the_pods_of_a_run_whose_own_pod_was_killed_are_deleted_by_the_sensor(cl
         context = dg.build_run_status_sensor_context("pods_after_failure", event, instance, run)
         assert sensor(context).skip_message == "deleted mine"
     assert cluster.deleted == ["mine"]
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 180
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)

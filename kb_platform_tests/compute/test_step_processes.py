@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -12,6 +11,7 @@ import psutil
 import pytest
 
 from kb_platform_tests.compute import made_steps
+from kb_platform_tests.waiting import PATIENCE, wait_until
 
 RUN = """
 import sys, dagster as dg
@@ -28,16 +28,20 @@ def test_a_run_that_ends_takes_its_steps_processes_along(ending: signal.Signals,
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     environment = os.environ | {"KB_STEPS": "processes", made_steps.FOLDER: str(tmp_path), "DAGSTER_HOME": str(tmp_path)}
     run = subprocess.Popen([sys.executable, "-c", RUN, str(tmp_path)], env=environment, stderr=subprocess.DEVNULL)
-    starts, deadline = tmp_path / "asleep.starts", time.monotonic() + 180
-    while not (starts.exists() and starts.read_text()):
-        assert time.monotonic() < deadline
+    starts = tmp_path / "asleep.starts"
+
+    def started() -> str:
         assert run.poll() is None
-        time.sleep(0.1)
-    step = psutil.Process(int(starts.read_text()))
-    assert step.ppid() == run.pid
-    run.send_signal(ending)
-    run.wait(120)
-    gone, alive = psutil.wait_procs([step], 60)
+        return starts.read_text() if starts.exists() else ""
+
+    try:
+        step = psutil.Process(int(wait_until(started, "the step sleeps")))
+        assert step.ppid() == run.pid
+        run.send_signal(ending)
+        run.wait(PATIENCE)
+    finally:
+        run.kill()
+    gone, alive = psutil.wait_procs([step], PATIENCE / 2)  # it would sleep for longer
     assert (len(gone), alive) == (1, [])
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         (found,) = instance.get_runs()

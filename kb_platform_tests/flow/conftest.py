@@ -1,5 +1,6 @@
 """A home with a real Postgres for the whole folder, and knowledge bases made of a few small files."""
 
+import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from kb_platform.settings import Settings
 from kb_platform_tests.homes import at_home, serving_home
 
 MakeKb = Callable[..., KnowledgeBase]
+NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -42,12 +44,13 @@ def write_kb(home: Path, name: str, files: dict[str, str], **attributes: object)
 
 
 @pytest.fixture
-def make_kb(home: Path, request: pytest.FixtureRequest) -> Iterator[MakeKb]:
-    """Yield a function that writes a knowledge base over a folder of files."""
+def make_kb(home: Path) -> Iterator[MakeKb]:
+    """Yield a function that writes a knowledge base over a folder of files, under a name that no other test has."""
     made: list[KnowledgeBase] = []
+    number = next(NUMBERS)
 
     def make(files: dict[str, str], suffix: str = "", **attributes: object) -> KnowledgeBase:
-        made.append(write_kb(home, f"t{abs(hash(request.node.name)) % 10**8}{suffix}", files, **attributes))
+        made.append(write_kb(home, f"t{number}{suffix}", files, **attributes))
         return made[-1]
 
     yield make

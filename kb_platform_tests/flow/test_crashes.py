@@ -7,7 +7,6 @@ the moment, readers see what they saw before until the pointer moves, and the se
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,8 @@ from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.local.environment import ensure_database
 from kb_platform.local.postgres import running_postgres
 from kb_platform.settings import inherited_environment
-from kb_platform.storage.releases import get_release, live_release
+from kb_platform.storage.releases import live_release, text_digest
+from kb_platform_tests.waiting import PATIENCE, wait_until
 
 DOCUMENTS = 24
 QUESTIONS = ("how warm may the fridge be", "who cleans room 7", "extension of the pharmacy", "visiting hours of ward 3")
@@ -53,18 +53,18 @@ def deliver(kb: KnowledgeBase, delivery: int) -> None:
     (folder / f"new{delivery}.md").write_text(text(1000 + delivery, delivery))
 
 
-def start_refresh(kb: KnowledgeBase, day: str, kind: str, moment: int, reached: Path) -> subprocess.Popen:
+def start_refresh(kb: KnowledgeBase, day: str, kind: str, moment: int, reached: Path, *options: str) -> subprocess.Popen:
     chosen = session.settings()
     places = {"KB_HOME": str(chosen.home), "KB_DEFS": str(chosen.defs), "KB_OBJECT_STORE": chosen.object_store}
     return subprocess.Popen(
-        [sys.executable, "-m", "kb_platform_tests.flow.killed_refresh", kind, str(moment), str(reached), "refresh", kb.name, "--day", day, "--json"],
+        [sys.executable, "-m", "kb_platform_tests.flow.killed_refresh", kind, str(moment), str(reached), "refresh", kb.name, "--day", day, *options],
         env=inherited_environment(places), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )
 
 
 def in_peace(kb: KnowledgeBase, day: str, reached: Path) -> int:
     """Refresh undisturbed, and return how many moments that had."""
-    process = start_refresh(kb, day, "nothing", 0, reached)
+    process = start_refresh(kb, day, "nothing", 0, reached, "--json")
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     return int(reached.read_text())
@@ -76,18 +76,31 @@ def killed_itself(process: subprocess.Popen, _reached: Path) -> None:
     assert process.returncode == -9, "it came to its end before the moment"
 
 
-def kill_postgres(process: subprocess.Popen, reached: Path) -> None:
-    """End the server with all its backends at once and start it again; the command has to cope by itself."""
-    while not reached.exists():
-        assert process.poll() is None, "it came to its end before the moment"
-        time.sleep(0.01)
+def reaches(process: subprocess.Popen, reached: Path) -> None:
+    """Wait for a command that waits at its moment."""
+
+    def there() -> bool:
+        assert process.poll() is None, f"it came to its end before the moment: {process.communicate()}"
+        return reached.exists()
+
+    wait_until(there, "the moment is reached", every=0.01)
+
+
+def kill_server() -> None:
+    """End Postgres with all its backends at once."""
     server = running_postgres(session.settings().home)
     assert server is not None
     postmaster = psutil.Process(server.pid)
     victims = [postmaster, *postmaster.children(recursive=True)]
     for victim in victims:
         victim.kill()
-    psutil.wait_procs(victims, timeout=300)
+    psutil.wait_procs(victims, timeout=PATIENCE)
+
+
+def kill_postgres(process: subprocess.Popen, reached: Path) -> None:
+    """End the server with all its backends at once and start it again; the command has to cope by itself."""
+    reaches(process, reached)
+    kill_server()
     ensure_database(session.settings())
     reached.unlink()
     _, errors = process.communicate()
@@ -109,11 +122,12 @@ def alike(before: dict[tuple, float]) -> Any:
     return pytest.approx(before, abs=1e-3)
 
 
-def live_digest(kb: KnowledgeBase) -> tuple[int, bytes | None]:
+def live_digest(kb: KnowledgeBase) -> tuple[int, bytes]:
+    """Return the live release, and the digest of what its texts say: alike in every knowledge base that was told the same."""
     database = session.store(kb.name).database
     release = live_release(database)
     assert release is not None
-    return release, get_release(database, release).content_digest
+    return release, text_digest(database, release)
 
 
 def doubled_rows(kb: KnowledgeBase) -> list[tuple]:
@@ -137,7 +151,7 @@ def test_a_refresh_killed_at_any_moment_changes_no_answer_and_ends_the_same_when
         before, (release, _) = answers(killed), live_digest(killed)
         reached = tmp_path / f"killed{number}"
         kind, wait = ("postgres", kill_postgres) if number % 2 else ("refresh", killed_itself)
-        wait(start_refresh(killed, day, kind, 1 + int(moments * (number + 0.5) / rounds), reached), reached)
+        wait(start_refresh(killed, day, kind, 1 + int(moments * (number + 0.5) / rounds), reached, "--json"), reached)
         if live_digest(killed)[0] == release:
             assert answers(killed) == alike(before)
         assert answers(killed, release) == alike(before)

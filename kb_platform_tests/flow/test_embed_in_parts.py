@@ -5,9 +5,9 @@ One knowledge base is embedded in peace; others get the same deliveries and are 
 
 import datetime as dt
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -32,16 +32,23 @@ from kb_platform.resources.gpu_window import Allowance
 from kb_platform.settings import inherited_environment
 from kb_platform.storage.releases import candidate
 from kb_platform_tests.flow.conftest import write_kb
-from kb_platform_tests.flow.test_crashes import kill_refresh, live_digest, text
+from kb_platform_tests.flow.test_crashes import live_digest, text
 
 MakeKb = Callable[..., KnowledgeBase]
 DAY = [dt.date(2026, 3, 1)]
-EMBED = """
-import datetime as dt, sys
+STORED = 3  # groups
+EMBED = f"""
+import datetime as dt, itertools, os, signal, sys
 from kb_platform.cli import session
 from kb_platform.index import embed_deliveries as step
 from kb_platform.resources import load_embedder
-step.GROUP = 4
+
+def store_and_die(*arguments, groups=itertools.count(1), store=step.store_vectors):
+    store(*arguments)
+    if next(groups) == {STORED}:
+        os.killpg(0, signal.SIGKILL)
+
+step.GROUP, step.store_vectors = 4, store_and_die
 kb = session.knowledge_base(sys.argv[1])
 step.embed_deliveries(session.store(kb.name), kb, "docs", [dt.date.fromisoformat(sys.argv[2])], load_embedder)
 """
@@ -200,27 +207,25 @@ def test_a_refresh_in_a_closed_window_says_what_waits_and_the_next_one_continues
     assert (report["vectors"]["left"], report["left_because"], exit_code(report)) == (0, None, 0)
 
 
-def start_embedding(kb: KnowledgeBase) -> subprocess.Popen:
-    """Start a process that does nothing but embed, in groups so small that many are to come when the first is there."""
-    return subprocess.Popen([sys.executable, "-c", EMBED, kb.name, DAY[0].isoformat()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=inherited_environment({"KB_DEFS": str(session.settings().defs)}), start_new_session=True)
+def embed_and_die(kb: KnowledgeBase) -> None:
+    """Let a process embed in small groups, which kills itself when it has stored some."""
+    died = subprocess.run([sys.executable, "-c", EMBED, kb.name, DAY[0].isoformat()], capture_output=True, text=True, check=False,
+                          env=inherited_environment({"KB_DEFS": str(session.settings().defs)}), start_new_session=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr
 
 
 def test_killed_between_two_windows_it_loses_nothing_that_was_stored(make_kb: MakeKb, peaceful: bytes) -> None:
     killed, counting = make_kb(PAGES), Counting("2026-11-03T05:00+01:00")
     chunked(killed)
-    process = start_embedding(killed)
+    embed_and_die(killed)
     database = session.store(killed.name).database
 
     def stored() -> int:
         with database.transaction("owner") as c:
             return c.execute("select count(*) from vector").fetchall()[0][0]
 
-    while not stored():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    kill_refresh(process)
     before = stored()
+    assert before >= STORED * 4
     counting.now = dt.datetime.fromisoformat("2026-11-03T12:00+01:00")
     by_day = embed(killed, counting, counting.allowance(None, NIGHTS))
     assert (by_day.vectors_computed, by_day.vectors_reused) == (0, before)

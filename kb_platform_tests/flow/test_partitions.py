@@ -1,6 +1,7 @@
 """The database's side of embedding spaces: partitions that guard, serve and go as the tables of one space did."""
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from kb_platform.storage.vectors import drop_space, register_space, space_of_rel
 
 NOW = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
 LATER = NOW + dt.timedelta(days=40)
+NUMBERS = itertools.count(1)  # of schemas
 GATES = ("coverage", "index_recall", "embedding_health")
 OLD_DOCUMENTS = """
 insert into capture (source, day, seq, file, digest, upserts, deletes) values ('docs', '2026-01-0{r}', 1, 'f', '\\x00', 1, 0);
@@ -48,12 +50,12 @@ def space(dimension: int) -> EmbeddingSpace:
 
 
 @pytest.fixture
-def database(home: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+def database(home: Path) -> Iterator[Database]:
     """Yield a schema at the newest revision."""
     url = session.settings().database_url
     from kb_platform.local.environment import environment
 
-    made = Database(url.get_secret_value() if url else environment(session.settings())["KB_DATABASE_URL"], f"p{abs(hash(request.node.name)) % 10**8}",
+    made = Database(url.get_secret_value() if url else environment(session.settings())["KB_DATABASE_URL"], f"p{next(NUMBERS)}",
                     gate_keys={"test": b"\1" * 32})
     yield made
     drop(made)

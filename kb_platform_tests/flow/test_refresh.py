@@ -283,7 +283,7 @@ def test_two_refreshes_of_one_day_at_once_end_with_the_digest_of_one(make_kb: Ma
     environment = inherited_environment({"KB_HOME": str(chosen.home), "KB_DEFS": str(chosen.defs), "KB_OBJECT_STORE": chosen.object_store})
     command = [sys.executable, "-c", "from kb_platform.cli import main; main()", "refresh", kb.name, "--json"]
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=240) for process in both]
+    outputs = [process.communicate(timeout=900) for process in both]
     assert live_release(session.store(kb.name).database) == 1, outputs
     digest = get_release(session.store(kb.name).database, 1).content_digest
     assert len(rows(kb, "select distinct content_hash from chunk")) == len(rows(kb, "select id from chunk"))

@@ -1,12 +1,9 @@
 """What a team does in the pages, through the same GraphQL, with the real webserver, daemon and run processes."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 from urllib.request import Request
-
-import pytest
 
 from kb_platform.cli import session
 from kb_platform.cli.refreshing import exit_code, refresh_once
@@ -15,6 +12,7 @@ from kb_platform.local.dagster_pages import DIRECTLY
 from kb_platform.local.supervisor import up
 from kb_platform.storage.releases import live_release
 from kb_platform_tests.flow.test_refresh import FILES, GOLDEN
+from kb_platform_tests.waiting import PATIENCE, wait_until
 
 LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) { __typename
     ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } ... on InvalidSubsetError { message } } }"""
@@ -31,7 +29,7 @@ MakeKb = Callable[..., KnowledgeBase]
 
 def ask(url: str, query: str, **variables: Any) -> dict[str, Any]:
     body = json.dumps({"query": query, "variables": variables}).encode()
-    with DIRECTLY.open(Request(f"{url}/graphql", body, {"Content-Type": "application/json"}), timeout=60) as response:
+    with DIRECTLY.open(Request(f"{url}/graphql", body, {"Content-Type": "application/json"}), timeout=PATIENCE) as response:
         return json.load(response)["data"]
 
 
@@ -43,13 +41,12 @@ def materialize(url: str, *path: str) -> dict[str, Any]:
     }
     launched = ask(url, LAUNCH, params={"selector": selector, "runConfigData": {}, "mode": "default"})["launchRun"]
     assert launched["__typename"] == "LaunchRunSuccess", launched
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
+
+    def ended() -> dict[str, Any] | None:
         run = ask(url, RUN, id=launched["run"]["runId"])["runOrError"]
-        if run["status"] in ENDED:
-            return run
-        time.sleep(0.5)
-    pytest.fail(f"the run has not ended: {run['status']}")
+        return run if run["status"] in ENDED else None
+
+    return wait_until(ended, "the run has ended", every=0.5) or {}
 
 
 def test_a_failed_candidate_is_refused_in_the_pages_and_the_graph_is_there(make_kb: MakeKb) -> None:

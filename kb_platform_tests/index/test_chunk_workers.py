@@ -20,6 +20,7 @@ from kb_platform.knowledge.knowledge_base import Source
 from kb_platform.knowledge.spaces import EmbeddingChoice
 from kb_platform_tests.index.test_chunk_rows import PIPELINE as MADE_UP
 from kb_platform_tests.index.test_chunk_rows import SOURCE, made_documents
+from kb_platform_tests.waiting import PATIENCE
 
 PIPELINE = replace(MADE_UP, space=space_of(EmbeddingChoice()))
 
@@ -60,7 +61,7 @@ def test_a_process_that_is_killed_is_a_transient_error_and_leaves_none_behind() 
 
     with pytest.raises(TransientError, match="ended from outside"):
         list(chunk_documents(kill_one(), SOURCE, PIPELINE, processes=2))
-    _, alive = psutil.wait_procs(workers(), timeout=30)
+    _, alive = psutil.wait_procs(workers(), timeout=PATIENCE)
     assert alive == []
 
 
@@ -95,7 +96,7 @@ def test_no_process_outlives_a_killed_parent() -> None:
     parent.kill()
     parent.communicate()
     assert len(children) >= 2
-    _, alive = psutil.wait_procs(children, timeout=30)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert alive == []
 
 

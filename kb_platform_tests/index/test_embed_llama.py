@@ -61,9 +61,9 @@ def test_embeddings_are_the_platforms_vectors(embedder: OpenVinoEmbedder) -> Non
 
     model = KbEmbedding(embedder)
     texts = ["Aspirin thins the blood.", "Take with food."]
-    np.testing.assert_allclose(model.get_text_embedding_batch(texts), embedder.embed(texts), atol=1e-4)
-    np.testing.assert_allclose(model.get_text_embedding(texts[0]), embedder.embed(texts[:1])[0], atol=1e-4)
-    np.testing.assert_allclose(model.get_query_embedding("food"), embedder.embed_query("food"), atol=1e-4)
+    np.testing.assert_allclose(model.get_text_embedding_batch(texts), embedder.embed(texts), atol=1e-3)
+    np.testing.assert_allclose(model.get_text_embedding(texts[0]), embedder.embed(texts[:1])[0], atol=1e-3)
+    np.testing.assert_allclose(model.get_query_embedding("food"), embedder.embed_query("food"), atol=1e-3)
     assert model.model_name == embedder.space.model
     with pytest.raises(PermanentError):
         model.get_text_embedding("dose " * 300)
@@ -77,5 +77,5 @@ def test_asynchronous_calls_give_the_same(embedder: OpenVinoEmbedder) -> None:
         return await model.aget_query_embedding("food"), await model.aget_text_embedding_batch(["food", "water"])
 
     query, texts = asyncio.run(both())
-    np.testing.assert_allclose(query, embedder.embed_query("food"), atol=1e-4)
-    np.testing.assert_allclose(texts, embedder.embed(["food", "water"]), atol=1e-4)
+    np.testing.assert_allclose(query, embedder.embed_query("food"), atol=1e-3)
+    np.testing.assert_allclose(texts, embedder.embed(["food", "water"]), atol=1e-3)

@@ -32,7 +32,7 @@ except KbError as error:
 def ask(name: str, home: Path, **environment: str) -> dict[str, object]:
     """Return what a process of its own finds: huggingface_hub reads its variables when it is imported."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    done = subprocess.run([sys.executable, "-c", SCRIPT, name], capture_output=True, text=True, timeout=120,
+    done = subprocess.run([sys.executable, "-c", SCRIPT, name], capture_output=True, text=True, timeout=600,
                           env=own | {"HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"} | environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

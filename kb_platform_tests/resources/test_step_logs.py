@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +13,7 @@ import yaml
 from dagster._core.storage.compute_log_manager import ComputeIOType
 
 from kb_platform.resources.step_logs import ObjectStoreComputeLogManager
+from kb_platform_tests.waiting import wait_until
 
 KEY = ["a-run", "compute_logs", "step"]
 STEP = """
@@ -21,7 +21,7 @@ import sys, time
 from kb_platform.resources.step_logs import ObjectStoreComputeLogManager
 with ObjectStoreComputeLogManager(sys.argv[1], "step-logs", 1, sys.argv[2]).capture_logs(["a-run", "compute_logs", "step"]):
     print("so far", flush=True)
-    time.sleep(60)
+    time.sleep(900)
 """
 
 
@@ -56,12 +56,11 @@ def test_a_killed_step_leaves_what_it_had_printed(tmp_path: Path) -> None:
     url = str(tmp_path / "objects")
     step = subprocess.Popen([sys.executable, "-c", STEP, url, str(tmp_path / "pod")], stdout=subprocess.DEVNULL, start_new_session=True)
     partial = tmp_path / "objects" / "step-logs" / "a-run" / "compute_logs" / "step.out.partial"
-    deadline = time.monotonic() + 180
-    while not (partial.exists() and partial.read_bytes()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    os.killpg(step.pid, signal.SIGKILL)  # and what mirrors its output
-    step.wait()
+    try:
+        wait_until(lambda: partial.exists() and partial.read_bytes(), "its output is mirrored")
+    finally:
+        os.killpg(step.pid, signal.SIGKILL)  # and what mirrors its output
+        step.wait()
     there = manager(url, tmp_path / "there")
     assert there.get_log_data(KEY).stdout == b"so far\n"
     assert not there.is_capture_complete(KEY)

@@ -1,6 +1,7 @@
 """A real Postgres with both schemas, and a real Temporal server that tests stop and start."""
 
 import asyncio
+import itertools
 import shutil
 import socket
 import subprocess
@@ -27,6 +28,7 @@ from kb_platform_tests.storage.made_releases import MadeReleases
 from kb_review_worker.storage.migrate import migrate
 
 KEYS = {"k1": b"\1" * 32}
+NUMBERS = itertools.count(1)  # of knowledge bases
 ATTRIBUTES = ("CaseKind=Keyword", "KnowledgeBase=Keyword", "Assignee=Keyword", "ReviewStatus=Keyword", "EscalationLevel=Int", "DueAt=Datetime")
 
 
@@ -43,7 +45,7 @@ class TemporalServer:
     @property
     def address(self) -> Address:
         """Return where it answers, or would."""
-        return Address(f"127.0.0.1:{self.port}", "review", keys=KEYS, patience=timedelta(seconds=5))
+        return Address(f"127.0.0.1:{self.port}", "review", keys=KEYS, patience=timedelta(seconds=30))
 
     def start(self) -> None:
         """Start it, and return when it answers."""
@@ -95,8 +97,8 @@ def temporal() -> Iterator[TemporalServer]:
     """Yield a server; a test that stops it starts it again."""
     folder = Path(tempfile.mkdtemp(prefix="kb-temporal-"))
     server = TemporalServer(folder)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
@@ -104,9 +106,9 @@ def temporal() -> Iterator[TemporalServer]:
 
 
 @pytest.fixture
-def kb(home: None, request: pytest.FixtureRequest, tmp_path: Path) -> KnowledgeBase:
+def kb(home: None, tmp_path: Path) -> KnowledgeBase:
     """Return a knowledge base of the test's own, without sources."""
-    return KnowledgeBase(f"r{abs(hash(request.node.name)) % 10**8}", tmp_path, (), date(2026, 1, 1))
+    return KnowledgeBase(f"r{next(NUMBERS)}", tmp_path, (), date(2026, 1, 1))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def running(address: Address, name: str, count: int) -> dict[str, str]:
     """Return id and run of every review of a knowledge base, ended ones too, once `count` are listed: Temporal lists a start soon after it."""
 
     async def listed(client: Client) -> dict[str, str]:
-        for _ in range(300):
+        for _ in range(3000):
             found = [w async for w in client.list_workflows()]
             of_this = {w.id: w.run_id for w in found if w.id.split("/")[2] == name}
             if len(of_this) >= count:

@@ -5,7 +5,6 @@ import datetime as dt
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,7 +36,7 @@ from kb_platform_tests.storage.made_releases import MadeReleases
 from kb_review_worker.storage.database import Database as ReviewDatabase
 from kb_review_worker.storage.decisions import PostgresDecisions
 
-MANY = 80
+MANY, KILLED_AT = 80, 20
 
 
 def handed_over(kb: KnowledgeBase, store: Store) -> list[ReviewCase]:
@@ -75,19 +74,22 @@ def test_decisions_are_applied_once_although_their_reader_is_killed_and_two_read
     releases.apply({}, failed={f"{n}.pdf": f"broken {n}" for n in range(MANY)})
     record(handed_over(kb, store), Status.REJECTED)
     script = f"""
+import itertools, os, signal
 from kb_platform.resources import open_store
-from kb_platform.knowledge.reviews import ReviewEnd, decide_effect
 from kb_platform.resources.reviews import review_database_url
-from kb_platform.review.decisions import apply_decisions
-apply_decisions(open_store({kb.name!r}).database, review_database_url())
+from kb_platform.review import decisions
+
+def apply_and_die(*arguments, applied=itertools.count(1), apply=decisions.apply_end):
+    apply(*arguments)
+    if next(applied) == {KILLED_AT}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+decisions.apply_end = apply_and_die
+decisions.apply_decisions(open_store({kb.name!r}).database, review_database_url())
 """
-    process = subprocess.Popen([sys.executable, "-c", script])
-    while len(unfinished_reviews(store.database)) > MANY * 3 / 4 and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     left = len(unfinished_reviews(store.database))
-    assert 0 < left < MANY, "it was killed on the way"
+    assert left == MANY - KILLED_AT, "it was killed on the way"
     with ThreadPoolExecutor(2) as pool:
         applied = [end for ends in pool.map(lambda _: apply_decisions(store.database, review_database_url()).applied, range(2)) for end in ends]
     assert Counter(end.effect for end in applied) == {"document_dropped": left}

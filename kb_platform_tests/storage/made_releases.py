@@ -20,6 +20,7 @@ from kb_platform.storage.gates import GateResult, record_gate
 from kb_platform.storage.releases import discard, live_release, open_candidate, promote, seal
 from kb_platform.storage.search import Question, search, term_statistics
 from kb_platform.storage.vectors import register_space, store_vectors
+from kb_platform_tests.waiting import wait_until
 
 SPACE = EmbeddingSpace(model="made", model_sha256="0" * 64, dimension=384, max_tokens=256, pooling="mean", query_prefix="",
                        passage_prefix="", chunker="made")
@@ -136,8 +137,8 @@ def question(text: str) -> Question:
 
 
 def wait_until_blocked(database: Database) -> None:
-    for _ in range(2000):
+    def blocked() -> bool:
         with database.transaction("owner") as c:
-            if c.execute("select 1 from pg_locks where not granted").fetchone():
-                return
-    raise AssertionError("nothing waits")
+            return c.execute("select 1 from pg_locks where not granted").fetchone() is not None
+
+    wait_until(blocked, "somebody waits for a lock", every=0.01)

@@ -55,7 +55,7 @@ def test_a_seal_waits_for_rows_that_are_being_written_and_counts_them(releases: 
         sealing = threading.Thread(target=releases.judge, args=(candidate, {"golden_retrieval": "regression"}))
         sealing.start()
         wait_until_blocked(database)
-    sealing.join(30)
+    sealing.join()
     with database.transaction("owner") as c:
         row = c.execute("select s.digest, r.document_count from release r, sealed_digest(%s) s where r.release_id = %s", (candidate, candidate)).fetchone()
     assert row == (get_release(database, candidate).content_digest, 5)
@@ -95,6 +95,6 @@ def test_a_reader_never_sees_two_releases_mixed_while_the_pointer_flips(database
                 seen[texts] = seen.get(texts, 0) + 1
     finally:
         stop.set()
-        flipping.join(30)
+        flipping.join()
         promote(database, 2)
     assert set(seen) == {("one a", "one b", "one c"), ("two a", "two b", "two d")}, seen

@@ -43,4 +43,4 @@ def test_an_exception_that_nobody_expects_is_shown() -> None:
 
 def _ended(imported: str, work: str) -> "subprocess.CompletedProcess[str]":
     source = COMMAND.format(imported=imported, work=work)
-    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=600)

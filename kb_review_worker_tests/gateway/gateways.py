@@ -26,6 +26,7 @@ from kb_review_worker.serving import served
 from kb_review_worker_tests.made_cases import ROLE, case
 from kb_review_worker_tests.reviewing import Handle, Reviews
 
+TIMEOUT = 300  # seconds for an answer
 SECRET = bytes(range(32))
 REST_HOOK = "a-shared-secret-of-the-rest-hook"
 PEOPLE = {"dr.reviewer": ROLE, "dr.second": ROLE, "dr.author": ROLE, "nurse": "nurse", "auditor": "kb-auditor"}
@@ -103,5 +104,5 @@ async def gateway(reviews: Reviews, folder: Path, reports: FhirReports | None = 
         services = build_services(made, reviews.database, reviews.server.client, outside, reports)
         await running.enter_async_context(delivering(services.deliveries))
         await running.enter_async_context(served(build_app(services), "gateway", "127.0.0.1", port))
-        http = await running.enter_async_context(httpx.AsyncClient(base_url=made.url, timeout=20))
+        http = await running.enter_async_context(httpx.AsyncClient(base_url=made.url, timeout=TIMEOUT))
         yield Gateway(made.url, reviews, services, http)

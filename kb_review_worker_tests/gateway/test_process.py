@@ -18,7 +18,7 @@ import pytest
 from kb_contracts.outcomes import Status
 from kb_review_worker.gateway.process import main
 from kb_review_worker.storage.database import Database
-from kb_review_worker_tests.gateway.gateways import SECRET, Gateway, free_port
+from kb_review_worker_tests.gateway.gateways import SECRET, TIMEOUT, Gateway, free_port
 from kb_review_worker_tests.gateway.issuers import AUDIENCE, issuing
 from kb_review_worker_tests.made_cases import PHRASE, ROLE, case
 from kb_review_worker_tests.reviewing import Reviews, reviewing
@@ -45,7 +45,7 @@ def _process(variables: dict[str, str], log: Path) -> Iterator[subprocess.Popen[
 
 
 async def _ready(variables: dict[str, str], process: subprocess.Popen[bytes], log: Path) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT) as http:
         while process.poll() is None:
             try:
                 if (await http.get(f"http://127.0.0.1:{variables['KB_REVIEW_GATEWAY_MONITOR_PORT']}/readyz")).status_code == 200:
@@ -67,7 +67,7 @@ async def test_what_was_acknowledged_is_delivered_once_although_the_gateway_is_k
             oidc_issuer=issuer.url, oidc_client_id="kb", oidc_audience=AUDIENCE, webhook_secrets=base64.b64encode(SECRET).decode())
         cases = [case() for _ in range(20)]
         handles = [await behind.start(about) for about in cases]  # no worker yet: nothing can be delivered
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{variables['KB_REVIEW_GATEWAY_PORT']}") as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{variables['KB_REVIEW_GATEWAY_PORT']}", timeout=TIMEOUT) as http:
             sender = Gateway("", behind, None, http)  # pyright: ignore[reportArgumentType]
 
             async def send(number: int) -> httpx.Response:
@@ -87,7 +87,7 @@ async def test_what_was_acknowledged_is_delivered_once_although_the_gateway_is_k
                     assert [(await handle.result()).status for handle in handles] == [Status.REJECTED] * 20
                     metrics = (await http.get(f"http://127.0.0.1:{variables['KB_REVIEW_GATEWAY_MONITOR_PORT']}/metrics")).text
                     process.terminate()
-                    assert process.wait(timeout=30) == 0
+                    assert await asyncio.to_thread(process.wait, 300) == 0
     assert all(again)
     assert 'kb_review_gateway_request_seconds_count{method="POST",route="/webhooks/decisions",status="202"} 20.0' in metrics
     rows = await behind.rows("select count(*), count(distinct review_id) from decision where review_id = any(%s)", [handle.id for handle in handles])
@@ -109,7 +109,7 @@ async def test_half_a_request_keeps_no_gateway_from_ending(real: Server, databas
                      "Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n".encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 100")  # it is being handled
         process.terminate()
-        assert await asyncio.to_thread(process.wait, 120) == 0
+        assert await asyncio.to_thread(process.wait, 300) == 0
         writer.close()
 
 

@@ -69,7 +69,7 @@ class ScriptedEndpoint:
 
     def endpoint(self, **more: Any) -> Endpoint:
         """Return the address as the platform knows it."""
-        return Endpoint(f"http://127.0.0.1:{self.port}/v1", "scripted", **{"timeout": 5.0, "concurrency": 2} | more)
+        return Endpoint(f"http://127.0.0.1:{self.port}/v1", "scripted", **{"timeout": 120.0, "concurrency": 2} | more)
 
 
 @contextmanager
