@@ -132,5 +132,19 @@ def test_a_verdict_that_nobody_signed_promotes_nothing(releases: MadeReleases, d
         f"release {failed}: the verdict pass of golden_retrieval carries no signature of a key that is known here"]
 
 
+def test_the_pointer_that_sql_moved_past_a_forged_verdict_is_found(releases: MadeReleases, database: Database) -> None:
+    """Two roles together can do this, and no signature can be checked in SQL."""
+    failed = releases.apply({"a": "three a"})
+    digest = releases.judge(failed, {"golden_retrieval": "regression"})
+    with database.transaction("gate") as c:
+        c.execute("insert into judgement (release_id, gate, content_digest, verdict, signature) values (%s, 'golden_retrieval', %s, 'pass', 'home:00')", (failed, digest))
+    with database.transaction("promoter") as c:
+        c.execute("update active set release_id = %s", (failed,))
+    try:
+        assert f"release {failed}: the verdict pass of golden_retrieval carries no signature of a key that is known here" in verify(database).wrong
+    finally:
+        promote(database, 2)
+
+
 def test_guards_are_compared_for_every_space_that_is_there(database: Database) -> None:
     assert list(changed_guards(database)) == []
