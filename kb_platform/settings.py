@@ -111,6 +111,11 @@ class Settings(BaseSettings):
     answer_input_price: float | None = Field(default=None, ge=0, description="Price of a million tokens that it reads; unset: as above.")
     answer_output_price: float | None = Field(default=None, ge=0, description="Price of a million tokens that it writes; unset: as above.")
 
+    gate_keys: SecretStr | None = Field(
+        default=None, description="Keys that verdicts of gates are signed and checked with: `id:base64` of 32 bytes each, separated by commas, "
+        "the signing one first; the same wherever releases are judged or promoted. Unset: one that the home keeps.",
+    )
+
     review_database_url: SecretStr | None = Field(
         default=None, description="postgresql:// URL of the database with the review worker's schema; unset: that of the knowledge bases.",
     )
@@ -155,7 +160,7 @@ class Settings(BaseSettings):
             raise ValueError("expected letters, digits and signs of ASCII, without blanks: it is sent in a header")
         return SecretStr(text) if text else None
 
-    @field_validator("review_keys")
+    @field_validator("review_keys", "gate_keys")
     @classmethod
     def _are_keys(cls, keys: SecretStr | None) -> SecretStr | None:
         if keys:

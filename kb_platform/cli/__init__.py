@@ -28,6 +28,7 @@ from kb_platform.cli import (
     releasing,
     reports,
     reviewing,
+    verifying,
 )
 from kb_platform.cli.output import WrongUsage, report_errors
 
@@ -54,7 +55,7 @@ def _options(
 app = typer.Typer(name="kb", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.callback(help=HELP)(_options)
 for module in (lifecycle, migrating, authoring, refreshing, queries, goldens, golden_exchange, golden_proposals, reports, releasing, collecting,
-               gpu_window, reviewing, deciding, auditing, demo):
+               gpu_window, reviewing, deciding, auditing, verifying, demo):
     module.register(app)
 
 

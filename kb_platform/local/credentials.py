@@ -1,6 +1,6 @@
 """The secrets of a home: each made once and never replaced, all kept in one file that only its owner can read.
 
-The password of the embedded Postgres, and what reviews on this machine need: the key of Temporal's payloads, the key that seals the
+The password of the embedded Postgres, the key that verdicts are signed with, and what reviews on this machine need: the key of Temporal's payloads, the key that seals the
 audit trail. Whoever adds one holds the lock of `postgres`.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kb_platform.knowledge.errors import StateError
 
-PASSWORD = "postgres_password"
+PASSWORD, GATE_KEY = "postgres_password", "gate_key"
 Maker = Callable[[Mapping[str, str]], str]
 """Makes a secret, given those that are there."""
 

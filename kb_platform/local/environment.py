@@ -4,12 +4,15 @@
 When such a variable comes back to us (`kb down` in a shell that has `kb env`), its password tells that the server is ours.
 """
 
+import base64
+import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from kb_platform.knowledge.errors import StateError
-from kb_platform.local.credentials import read_password
+from kb_platform.local.credentials import GATE_KEY, kept, read_password, read_secrets
 from kb_platform.local.databases import in_database, prepare_external
+from kb_platform.local.lock import exclusive
 from kb_platform.local.postgres import Report, ensure_postgres, postgres_address, silent
 from kb_platform.local.review_service import platform_variables
 from kb_platform.settings import Settings
@@ -63,11 +66,23 @@ def environment(settings: Settings) -> dict[str, str]:
         "KB_DATABASE_URL": url,
         "KB_OBJECT_STORE": settings.object_store_url,
         "KB_DEFS": str(settings.defs),
+        "KB_GATE_KEYS": gate_keys(settings),
         "KB_DAGSTER_DATABASE": settings.dagster_database,
         **settings.server_variables,
         **platform_variables(settings),
         **_dagster(url, settings.dagster_database, dagster),
     }
+
+
+def gate_keys(settings: Settings) -> str:
+    """Return the keys that verdicts are signed with: those of the settings, else one that the home keeps, made on first use."""
+    if settings.gate_keys:
+        return settings.gate_keys.get_secret_value()
+    made = read_secrets(settings.home).get(GATE_KEY)
+    if made is None:
+        with exclusive(settings.home / "postgres" / "lock"):
+            made = kept(settings.home, {GATE_KEY: lambda _: f"home:{base64.b64encode(secrets.token_bytes(32)).decode()}"})[GATE_KEY]
+    return made
 
 
 def _dagster(url: str, database: str, folder: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from kb_contracts.keys import read_keys
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.progress import Progress, silent
 from kb_platform.settings import Settings
@@ -42,7 +43,8 @@ def open_store(name: str) -> "Store":
     from kb_platform.storage.objects import ObjectStore
     from kb_platform.storage.stores import Store
 
-    database = Database(database_url(), name)
+    keys = Settings().gate_keys
+    database = Database(database_url(), name, gate_keys=read_keys(keys.get_secret_value()) if keys else {})
     bring_up_to_date(database)
     return Store(database, ObjectStore(f"{Settings().object_store_url.rstrip('/')}/{name}"))
 

@@ -14,10 +14,10 @@ import psycopg
 from kb_platform.storage.binary_copy import int_array, sparse_vector
 from kb_platform.storage.captures import Capture
 from kb_platform.storage.database import Database
+from kb_platform.storage.locks import patience
 from kb_platform.storage.quarantine import quarantine
 
 OPEN = 2147483647
-LOCK = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 DOCUMENT_COLUMNS = "doc_id, deleted, version_hash, title, metadata, media_type, source_object"
 CHUNK_COLUMNS = "doc_id, ordinal, start_char, end_char, content_hash, dup_no, text_hash, content, context, terms, term_weights"
@@ -53,8 +53,13 @@ class Applied:
 
 
 def lock(connection: psycopg.Connection, database: Database) -> None:
-    """Take the knowledge base's lock until the transaction ends: one writer of the candidate at a time."""
-    connection.execute(LOCK, (database.schema,))
+    """Take the knowledge base's lock until the transaction ends: one writer of the candidate at a time.
+
+    Raises:
+        TransientError: another one has had it for as long as `locks.PATIENCE`.
+    """
+    with patience(connection, f"{database.name}: another refresh writes"):
+        connection.execute("lock table turn_of_candidate in exclusive mode")
 
 
 def apply_capture(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import LiteralString
 
 from kb_platform.storage.database import Database
+from kb_platform.storage.locks import patience
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def record_capture(
     """
     upserted, deleted = list(upserted), list(deleted)
     with database.transaction("writer") as c:
-        c.execute("select pg_advisory_xact_lock(hashtextextended(%s, 1))", (f"{database.schema}/{source}",))
+        with patience(c, f"{database.name}: another capture is entered"):
+            c.execute("lock table turn_of_capture in exclusive mode")
         _restamp(c, source, restamped)
         last = c.execute(f"select {COLUMNS} from capture where source = %s order by capture_id desc limit 1", (source,)).fetchone()
         if not upserted and not deleted:

@@ -20,6 +20,8 @@ BATCH = 20_000  # rows that one transaction looks at
 CLOSED: LiteralString = "valid_to <= %(horizon)s"
 KEPT: LiteralString = "space_id <> all(%(dropped)s)"
 REPLACED: LiteralString = """valid_from < (select max(n.valid_from) from term_df n where n.term = t.term and n.valid_from <= %(horizon)s)"""
+OUTDATED: LiteralString = """d.valid_from < (select max(n.valid_from) from document_digest n
+  where n.source = d.source and n.doc_id = d.doc_id and n.valid_from <= %(horizon)s)"""
 UNUSED: LiteralString = """v.added_at < %(derived)s and not exists (
   select 1 from chunk k where k.space_id = v.space_id and k.text_hash = v.text_hash and k.valid_to > %(horizon)s)"""
 # Few rows are old enough, the planner thinks, and would look for each text in all chunks: quadratic where many are.
@@ -55,15 +57,14 @@ def move_horizon(database: Database, retention: Retention, now: dt.datetime, *, 
     A promotion or rollback at the same time waits for it, or is waited for (promote_guard share-locks the same row).
     """
     with database.transaction("collector") as c:
-        lock = "" if dry_run else "for update"
-        current = c.execute(f"select release_id from gc_horizon {lock}").fetchall()[0][0]
+        current = c.execute("select release_id from gc_horizon" if dry_run else "select hold_horizon()").fetchall()[0][0]
         pointer = c.execute("select release_id from active").fetchone()
         rows = c.execute(
             """select r.release_id, r.status, r.base_release, r.promoted_at is not null,
                  (select max(p.at) from promotion_log p where p.from_release = r.release_id) from release r order by 1""")
         found = decide_horizon([PastState(*row) for row in rows], pointer[0] if pointer else None, current, retention, now)
         if not dry_run and found.release > current:
-            c.execute("update gc_horizon set release_id = %s", (found.release,))
+            c.execute("select move_horizon(%s)", (found.release,))
         return found
 
 
@@ -86,6 +87,7 @@ def count_garbage(database: Database, limits: Limits, dropped: list[str]) -> dic
     statements = {
         "document_versions": f"select count(*) from document_version where {CLOSED}",
         "term_frequencies": f"select count(*) from term_df t where {REPLACED}",
+        "document_digests": f"select count(*) from document_digest d where {OUTDATED}",
         "vectors": f"select count(*) from vector v where {UNUSED} and {KEPT}",
         "judged": "select (select count(*) from judge_answer where at < %(judged)s) + (select count(*) from judge_vote where at < %(judged)s)",
     }
@@ -100,6 +102,7 @@ def delete_garbage(database: Database, limits: Limits) -> dict[str, int]:
         "chunks": sum(_delete_chunks(database, space, limits) for space in _spaces(database)),
         "document_versions": _by_range(database, "document_version", "id", f"delete from document_version where {CLOSED}", limits),
         "term_frequencies": _by_range(database, "term_df", "term", f"delete from term_df t where {REPLACED}", limits),
+        "document_digests": _delete_digests(database, limits),
         "vectors": sum(_delete_vectors(database, space, limits) for space in _spaces(database)),
         "judged": _delete_judged(database, limits),
     }
@@ -130,6 +133,12 @@ def _by_range(database: Database, table: str, key: str, delete: str, limits: Lim
                 return deleted
             deleted += c.execute(statement, names | {"upto": last}).rowcount
             here = last
+
+
+def _delete_digests(database: Database, limits: Limits) -> int:
+    """Delete the digests of documents that a later one has replaced at or below the horizon."""
+    with database.transaction("collector") as c:
+        return c.execute(f"delete from document_digest d where {OUTDATED}".encode(), vars(limits)).rowcount
 
 
 def _delete_vectors(database: Database, space: str, limits: Limits) -> int:

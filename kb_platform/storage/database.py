@@ -7,7 +7,7 @@ Postgres' own language (validity ranges, set-based differences, pgvector), which
 import hashlib
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -31,10 +31,14 @@ def driver(connection: sa.Connection) -> psycopg.Connection:
 
 @dataclass(frozen=True)
 class Database:
-    """One knowledge base's schema on a server. `owner_url` is a libpq URL whose role owns (or may create) the schema."""
+    """One knowledge base's schema on a server. `owner_url` is a libpq URL whose role owns (or may create) the schema.
+
+    `gate_keys`, by id, are what verdicts are signed with, by the first one, and checked with: they are never in the database.
+    """
 
     owner_url: str = field(repr=False)
     name: str
+    gate_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
     _engines: dict[Role, sa.Engine] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """Verdicts beside the release they are about, bound to the digest of its sealed content."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -12,6 +12,7 @@ from kb_platform.knowledge.review_cases import VERDICT_KINDS, CaseKind, ReviewCa
 from kb_platform.storage.database import Database
 from kb_platform.storage.review_cases import replace_cases, withdraw_waivers
 from kb_platform.storage.review_outcomes import COUNTS
+from kb_platform.storage.signatures import Statement, sign
 
 
 @dataclass(frozen=True)
@@ -36,23 +37,23 @@ class GateResult:
 
 
 def record_gate(database: Database, release_id: int, digest: bytes, result: GateResult, run_id: str) -> None:
-    """Store a verdict and its cases in one transaction; a later verdict about the same content replaces it.
+    """Store a signed verdict and its cases in one transaction; a later verdict about the same content counts instead of it.
 
     Open cases of the kinds in `result.cases` that are not among them any more are withdrawn.
 
     Raises:
         StateError: the release is not what was measured any more: another refresh has opened, promoted or discarded it.
     """
+    metric, threshold = (None if value is None else float(value) for value in (result.metric, result.threshold))
+    result = replace(result, metric=metric, threshold=threshold)  # as the database has them, so that the signature holds
+    said = Statement(database.name, release_id, digest, result.gate, result.verdict, metric, threshold, result.golden_hash, run_id)
     try:
         with database.transaction("gate") as c:
             c.execute(
-                """insert into gate_result (release_id, gate, content_digest, passed, verdict, metric, threshold, evidence, golden_hash, run_id)
-                   values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                   on conflict (release_id, gate, content_digest) do update set passed = excluded.passed, verdict = excluded.verdict,
-                     metric = excluded.metric, threshold = excluded.threshold, evidence = excluded.evidence,
-                     golden_hash = excluded.golden_hash, run_id = excluded.run_id, at = now()""",
-                (release_id, result.gate, digest, result.passed, result.verdict, result.metric, result.threshold,
-                 Jsonb(result.evidence), result.golden_hash, run_id))
+                """insert into judgement (release_id, gate, content_digest, verdict, metric, threshold, evidence, golden_hash, run_id, signature)
+                   values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+                (release_id, result.gate, digest, result.verdict, result.metric, result.threshold, Jsonb(result.evidence), result.golden_hash,
+                 run_id, sign(database.gate_keys, said)))
             for kind, cases in result.cases.items():
                 verdict = kind in VERDICT_KINDS
                 replace_cases(c, kind, cases, release_id, among=[result.gate] if verdict else None)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 
+import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script.revision import ResolutionError
@@ -25,20 +26,25 @@ def migrate(database: Database, revision: str = "head") -> None:
         StateError: the role of the database's URL may not do that, or the schema is a newer version's.
     """
     with _missing_rights(database), database.engine("owner").begin() as connection:
-        connection.exec_driver_sql(LOCK)
-        connection.exec_driver_sql("create extension if not exists vector with schema public")
-        _create_roles(database, driver(connection))
-        connection.exec_driver_sql(f"create schema if not exists {database.schema}")
-        connection.exec_driver_sql(f"set local search_path to {database.schema}, public")
-        connection.exec_driver_sql(f"set local kb.own_change to {database.schema}")  # so that the audit of changed guards can tell
-        config = Config()
-        folder = resources.files("kb_platform.storage") / "migrations"
-        config.set_main_option("script_location", str(folder))
-        config.set_main_option("version_locations", str(folder / database.versions))
-        config.set_main_option("path_separator", "os")
-        config.attributes.update(connection=connection, schema=database.schema)
-        with _known_revisions(database):
-            command.upgrade(config, revision)
+        upgrade(connection, database, revision)
+
+
+def upgrade(connection: sa.Connection, database: Database, revision: str = "head") -> None:
+    """Create or upgrade one schema within the connection's transaction, as the owner."""
+    connection.exec_driver_sql(LOCK)
+    connection.exec_driver_sql("create extension if not exists vector with schema public")
+    _create_roles(database, driver(connection))
+    connection.exec_driver_sql(f"create schema if not exists {database.schema}")
+    connection.exec_driver_sql(f"set local search_path to {database.schema}, public")
+    connection.exec_driver_sql(f"set local kb.own_change to {database.schema}")  # so that the audit of changed guards can tell
+    config = Config()
+    folder = resources.files("kb_platform.storage") / "migrations"
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("version_locations", str(folder / database.versions))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(connection=connection, schema=database.schema)
+    with _known_revisions(database):
+        command.upgrade(config, revision)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import psycopg
 from kb_platform.knowledge.errors import GateRefusal, StateError
 from kb_platform.storage.apply import OPEN, lock
 from kb_platform.storage.database import Database, Role
+from kb_platform.storage.signatures import check_signatures
 
 COLUMNS = ("release_id", "base_release", "status", "space_id", "pipeline", "content_digest", "required_gates", "gates_passed",
            "promotable", "verdict", "chunk_count", "document_count", "run_id", "created_at", "sealed_at", "promoted_at")
@@ -113,7 +114,7 @@ def open_candidate(connection: psycopg.Connection, space_id: str, pipeline: str,
 
 
 def seal(database: Database, release_id: int, required_gates: Sequence[str]) -> bytes:
-    """Count the terms, build the index where it is missing, freeze content and required gates; return the digest that the guard made.
+    """Build the index where it is missing, freeze content and required gates; the guard counts the terms and makes the digest, which is returned.
 
     Sealing a sealed release again with the same gates returns its digest and changes nothing.
     """
@@ -125,24 +126,22 @@ def seal(database: Database, release_id: int, required_gates: Sequence[str]) -> 
             return bytes(row[1])
         if row and row[0] == "sealed":
             c.execute("update release set status = 'building', content_digest = null, verdict = null where release_id = %s", (release_id,))
-        c.execute("select build_index(%s), count_terms(%s)", (release_id, release_id))
-        done = c.execute(
-            """update release set status = 'sealed', sealed_at = now(), required_gates = %(gates)s,
-                 chunk_count = (select count(*) from chunk where valid_from <= %(id)s and valid_to > %(id)s),
-                 document_count = (select count(*) from document_version where valid_from <= %(id)s and valid_to > %(id)s)
-               where release_id = %(id)s returning content_digest""",
-            {"id": release_id, "gates": list(required_gates)}).fetchone()
+        c.execute("select build_index(%s)", (release_id,))
+        done = c.execute("update release set status = 'sealed', required_gates = %s where release_id = %s returning content_digest",
+                         (list(required_gates), release_id)).fetchone()
         if done is None:
             raise StateError(f"release {release_id} does not exist", where=database.name)
         return bytes(done[0])
 
 
 def promote(database: Database, release_id: int) -> None:
-    """Move the pointer: forward to a candidate or back to a kept release. The database decides whether it may.
+    """Move the pointer: forward to a candidate or back to a kept release. The signatures decide whether it may, and then the database.
 
     Raises:
-        GateRefusal: a required gate has not passed for this content, or the release's rows were collected.
+        GateRefusal: a required gate has not passed for this content, its verdict carries no signature of ours, the content is not what was
+            sealed, or the release's rows were collected.
     """
+    check_signatures(database, release_id)
     try:
         with database.transaction("promoter") as c:
             c.execute("""insert into active (release_id) values (%s)
@@ -179,6 +178,15 @@ def undo(connection: psycopg.Connection, release_id: int) -> dict[str, int]:
     connection.execute("delete from term_df where valid_from = %(id)s", names)
     connection.execute("delete from applied_capture where release_id = %(id)s", names)
     return {"rows_removed": removed, "rows_reopened": reopened}
+
+
+def text_digest(database: Database, release_id: int) -> bytes:
+    """Return a digest of what a release says, in titles, metadata and chunks: alike in every knowledge base that was told the same.
+
+    `content_digest` covers vectors and weights as well, which another processor computes a last digit differently.
+    """
+    with database.transaction("gate") as c:
+        return bytes(c.execute("select text_digest(%s)", (release_id,)).fetchall()[0][0])
 
 
 def count_rows(database: Database, source: str) -> int:

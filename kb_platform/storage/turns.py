@@ -6,11 +6,14 @@ connection of its own, so that it goes when the process goes, and holds behind a
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import Concatenate, LiteralString, ParamSpec, TypeVar
 
+import psycopg
+
 from kb_platform.storage.database import Database, Role
+from kb_platform.storage.locks import patience
 from kb_platform.storage.stores import Store
 
 P = ParamSpec("P")
@@ -22,7 +25,7 @@ def taking_turns(step: Callable[Concatenate[Store, P], R]) -> Callable[Concatena
 
     @wraps(step)
     def in_turn(store: Store, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with _locked(store.database, "writer", "pg_advisory_xact_lock_shared"):
+        with _locked(store.database, "writer", "row exclusive mode", f"{store.database.name}: maintenance goes on"):
             return step(store, *args, **kwargs)
 
     return in_turn
@@ -31,21 +34,27 @@ def taking_turns(step: Callable[Concatenate[Store, P], R]) -> Callable[Concatena
 @contextmanager
 def alone(database: Database) -> Iterator[bool]:
     """Yield whether maintenance may begin: no step of a refresh goes on, no other maintenance, and none begins until the block ends."""
-    with _locked(database, "collector", "pg_try_advisory_xact_lock") as free:
-        yield free
+    with ExitStack() as held:
+        try:
+            held.enter_context(_locked(database, "collector", "exclusive mode nowait"))
+        except psycopg.errors.LockNotAvailable:
+            yield False
+            return
+        yield True
 
 
 @contextmanager
-def _locked(database: Database, role: Role, function: LiteralString) -> Iterator[bool]:
-    """Take a lock in a transaction that may be idle for hours; yield what the function said. Closing the connection ends it.
+def _locked(database: Database, role: Role, mode: LiteralString, waiting: str = "") -> Iterator[None]:
+    """Take a lock in a transaction that may be idle for hours; closing the connection ends it. `waiting` says what is waited for.
 
-    The timeouts are set after the lock, by statements without a snapshot: the lock's own would be held until the next statement, and
-    REINDEX and VACUUM would wait for it, or see dead rows that this transaction might want.
+    Everything here is a statement without a snapshot: that would be held until the next statement, and REINDEX and VACUUM would wait for
+    it, or see dead rows that this transaction might want. Nor does a lock on a table need a transaction id, which would do the same.
     """
     with database.session(role) as c:
         c.execute("begin")
-        taken = c.execute(f"select {function}(hashtextextended(%s, 2))", (database.schema,)).fetchall()[0][0]
+        with patience(c, waiting) if waiting else nullcontext():
+            c.execute(f"lock table turn_of_maintenance in {mode}")
         if c.info.server_version >= 170000:
             c.execute("set local transaction_timeout = 0")
         c.execute("set local idle_in_transaction_session_timeout = 0")
-        yield taken is not False
+        yield

@@ -23,6 +23,8 @@ from kb_platform.index.fusion import FusionParameters
 from kb_platform.settings import Settings
 from kb_platform_tests.docs import umbrella
 from kb_platform_tests.docs.chart_values import README, readme
+from kb_platform_tests.storage.test_guard import ATTACKS, NOT_YOURS
+from kb_platform_tests.storage.test_verify import CONTENT, GUARDS, JUDGED
 from kb_review_worker.gateway.settings import GatewaySettings
 from kb_review_worker.settings import Settings as ReviewSettings
 
@@ -148,7 +150,31 @@ def _prose(text: str) -> str:
     return "\n".join(line.strip() for line in text.strip().splitlines())
 
 
-PAGES = {"commands.md": commands_page, "yaml-reference.md": yaml_page, "variables.md": settings_page}
+def guards_page() -> str:
+    """Return docs/guards.md: the attacks that the tests make, by every role, and what comes of them."""
+    refused = [f"| {name} | `{_cell(' '.join(statement.split()))}` | every role, the owner | refused |" for name, statement in ATTACKS.items()]
+    beyond = [f"| {name} | `{_cell(statement)}` | every role but the owner | refused |" for name, statement in NOT_YOURS.items()]
+    found = [f"| {name} | `{_cell(statement)}` | a superuser, guards off | `kb verify`: {_cell(said)} |"
+             for name, (statement, said) in {**CONTENT, **JUDGED, **GUARDS}.items()]
+    head = ["| attack | statement | as whom | outcome |", "|---|---|---|---|"]
+    return "\n\n".join([NOTE, "# What the database prevents, and what is found", GUARDS_SAID, "## Prevented", "\n".join([*head, *refused, *beyond]),
+                        "## Found by `kb verify`", "\n".join([*head, *found])]) + "\n"
+
+
+GUARDS_SAID = """A role of a knowledge base (reader, writer, gate, promoter, collector, decider) can do what its grants say, and what a release shows or a gate has
+said can be changed by none of them, nor by the owner of the tables, also under `session_replication_role = replica`: triggers refuse it.
+
+Who owns the tables can switch the triggers off. That is not prevented: it is written down (`guard_change`, where the owner is a superuser), and what was done
+meanwhile is found: `kb verify` recomputes every digest from the rows, checks every signature, the chain of promotions, and compares every trigger, function,
+policy, grant, constraint and column with what this version's migrations make. So is a verdict that the gate's role said without the key, past which the promoter's role
+moved the pointer by SQL: the step that promotes checks signatures, and the database cannot. The asset check `verified` of `<kb>/maintenance` does so every day.
+
+Neither prevented nor found: a superuser who also has the key of the signatures (`KB_GATE_KEYS`) and makes digests, verdicts and promotions that agree; a
+superuser who changes the server's binaries or its catalogs by hand; what a source delivers, which is what gates and reviewers are for.
+
+The tables below are the statements of the tests: each is tried by each role, and nothing has changed after it."""
+
+PAGES = {"guards.md": guards_page, "commands.md": commands_page, "yaml-reference.md": yaml_page, "variables.md": settings_page}
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.local.environment import ensure_database
 from kb_platform.local.postgres import running_postgres
 from kb_platform.settings import inherited_environment
-from kb_platform.storage.releases import get_release, live_release
+from kb_platform.storage.releases import live_release, text_digest
 from kb_platform_tests.waiting import PATIENCE, wait_until
 
 DOCUMENTS = 24
@@ -122,11 +122,12 @@ def alike(before: dict[tuple, float]) -> Any:
     return pytest.approx(before, abs=1e-3)
 
 
-def live_digest(kb: KnowledgeBase) -> tuple[int, bytes | None]:
+def live_digest(kb: KnowledgeBase) -> tuple[int, bytes]:
+    """Return the live release, and the digest of what its texts say: alike in every knowledge base that was told the same."""
     database = session.store(kb.name).database
     release = live_release(database)
     assert release is not None
-    return release, get_release(database, release).content_digest
+    return release, text_digest(database, release)
 
 
 def doubled_rows(kb: KnowledgeBase) -> list[tuple]:

@@ -64,19 +64,19 @@ def found(make_kb: MakeKb) -> KnowledgeBase:
 
 def test_what_is_left_of_a_deleted_document_is_what_the_docs_list_and_can_be_erased(found: KnowledgeBase) -> None:
     kb, store = found, session.store(found.name)
-    assert {"gate_result", "release", "chunk", "raw_documents", "chunks"} <= holding(kb, SECRET), "the lists of changed queries have it"
+    assert {"judgement", "release", "chunk", "raw_documents", "chunks"} <= holding(kb, SECRET), "the lists of changed queries have it"
     edit(kb, DOCUMENT, None)
     (kb.folder / "golden" / "golden.yaml").write_text(re.sub(r"  - \{id: visits.*\n", "", GOLDENS))  # else its loss is a regression
     for n in (3, 4):
         edit(kb, "it/login.md", f"# Login\n\nA forgotten password is reset at desk {n}.\n")
         assert refresh_by_steps(kb, f"2026-03-0{n}").promoted
     assert maintain(store, kb, now=dt.datetime.now(dt.UTC) + dt.timedelta(days=3)) is not None
-    assert holding(kb, SECRET) == {"gate_result", "release", "raw_documents"}
+    assert holding(kb, SECRET) == {"judgement", "release", "raw_documents"}
 
     raw = Path(store.objects.url("raw_documents")) / "docs"
     assert raw.is_dir()
     subprocess.run([sys.executable, "-c", fence("python"), str(raw), DOCUMENT], check=True)
-    assert holding(kb, SECRET) == {"gate_result", "release"}
+    assert holding(kb, SECRET) == {"judgement", "release"}
     with store.database.session("owner") as c:
         c.execute(fence("sql").replace("kb_handbook", store.database.schema).encode())
     assert holding(kb, SECRET) == set()

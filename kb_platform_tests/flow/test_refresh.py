@@ -178,7 +178,7 @@ def test_the_database_refuses_the_owner_too(make_kb: MakeKb) -> None:
     for statement in (
         "truncate active", "delete from active", "delete from release", "update release set gates_passed = 9",
         f"delete from chunk where valid_from = {first}", "update chunk set valid_to = 5",
-        "update gate_result set passed = false", "update release set required_gates = '{coverage}'",
+        "update judgement set verdict = 'regression'", "update release set required_gates = '{coverage}'",
         f"insert into chunk select * from chunk where valid_from = {first}",
     ):
         with pytest.raises(psycopg.Error), database.transaction("owner") as c:

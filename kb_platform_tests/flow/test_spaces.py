@@ -19,7 +19,7 @@ from kb_platform.storage.collect import Limits, unused_spaces
 from kb_platform.storage.database import Database
 from kb_platform.storage.inspect_changes import changes
 from kb_platform.storage.inspect_coverage import coverage
-from kb_platform.storage.releases import discard, get_release, list_releases, live_release, open_candidate, promote
+from kb_platform.storage.releases import discard, list_releases, live_release, open_candidate, promote, text_digest
 from kb_platform.storage.vectors import drop_space, space_of_release
 from kb_platform_tests.flow.made_models import make_model
 from kb_platform_tests.flow.steps import refresh_by_steps
@@ -66,8 +66,8 @@ def rows(kb: KnowledgeBase, statement: str) -> list[tuple]:
         return c.execute(statement).fetchall()
 
 
-def digest(kb: KnowledgeBase, release: int) -> bytes | None:
-    return get_release(database_of(kb), release).content_digest
+def digest(kb: KnowledgeBase, release: int) -> bytes:
+    return text_digest(database_of(kb), release)
 
 
 def found(kb: KnowledgeBase, question: str, release: int | None = None) -> str:

@@ -121,7 +121,7 @@ def random_history(made: MadeReleases, seed: int, releases: int, documents: int 
 def shown(database: Database, release: int) -> tuple[Any, ...]:
     """Return all that a release shows: the digest and every row of it, its words' frequencies, and what searches find."""
     with database.transaction("owner") as c:
-        digest = c.execute("select content_digest(%s)", (release,)).fetchall()
+        digest = c.execute("select text_digest(%s)", (release,)).fetchall()
         rows = c.execute("select id, doc_id, content, embedding::text from chunk where valid_from <= %(r)s and valid_to > %(r)s order by id",
                          {"r": release}).fetchall()
         documents = c.execute("""select d.id, d.doc_id, p.ordinal, p.content_hash from document_version d left join passage p on p.version_id = d.id

@@ -175,7 +175,7 @@ def test_a_rollback_waits_for_the_horizon_and_is_refused_below_it() -> None:
     for n in range(4):
         made.release({"a": f"text {n}"})
     with store.database.transaction("collector") as c:
-        c.execute("update gc_horizon set release_id = 3")
+        c.execute("select move_horizon(3)")
         thread, said = in_thread(lambda: promote(store.database, 2))
         wait_until_blocked(store.database)
     thread.join()
@@ -249,15 +249,15 @@ def test_a_collector_may_delete_only_what_no_kept_release_shows() -> None:
     store = session.store("rights")
     random_history(MadeReleases(store.database), 5, 6)
     live = live_release(store.database)
-    for attack in ("delete from chunk", "delete from document_version", "delete from term_df", f"update gc_horizon set release_id = {live} + 1",
-                   "update gc_horizon set release_id = -1", f"select drop_space('{SPACE.space_id}')", "update active set release_id = 1",
-                   "update chunk set valid_to = 1", "delete from release", "delete from capture", "delete from gate_result", "delete from passage",
+    for attack in ("delete from chunk", "delete from document_version", "delete from term_df", f"select move_horizon({live} + 1)", "select move_horizon(-1)",
+                   "update gc_horizon set release_id = 2", f"select drop_space('{SPACE.space_id}')", "update active set release_id = 1",
+                   "update chunk set valid_to = 1", "delete from release", "delete from capture", "delete from judgement", "delete from document_digest", "delete from known_document", "delete from passage",
                    "update embedding_space set garbage = 0"):
         with pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.InsufficientPrivilege)), store.database.transaction("collector") as c:
             assert c.execute(attack.encode()).rowcount != 0
     with pytest.raises(psycopg.errors.InvalidTransactionState, match="read committed"), store.database.session("collector") as c:
         c.execute("begin isolation level repeatable read")
-        c.execute("update gc_horizon set release_id = release_id + 1")
+        c.execute("select move_horizon(hold_horizon() + 1)")
 
 
 def test_a_session_whose_server_went_away_says_so_in_one_sentence() -> None:

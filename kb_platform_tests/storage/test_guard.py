@@ -40,15 +40,20 @@ ATTACKS = {
     "lower the bar and point": "with x as (update release set required_gates = '{coverage,index_recall,embedding_health}' "
                                "where release_id = 3 returning 1) update active set release_id = 3 where exists (select 1 from x)",
     # verdicts
-    "a pass that is a regression": "update gate_result set passed = true where release_id = 3 and gate = 'golden_retrieval'",
-    "a new pass that is a regression": f"insert into gate_result (release_id, gate, content_digest, passed, verdict) values (3, 'x', {DIGEST3}, true, 'regression')",
-    "a verdict of another gate": "update gate_result set gate = 'golden_retrieval', verdict = 'pass' where release_id = 3 and gate = 'coverage'",
-    "a verdict of another release": f"update gate_result set release_id = 3, content_digest = {DIGEST3} where release_id = 2",
-    "a verdict about other content": "insert into gate_result (release_id, gate, content_digest, passed, verdict) values (3, 'golden_retrieval', '\\x00', true, 'pass')",
-    "flip a verdict of live": "update gate_result set passed = false, verdict = 'regression' where release_id = 2",
-    "a new verdict of live": "insert into gate_result (release_id, gate, content_digest, passed, verdict) select 2, 'y', content_digest, true, 'pass' from release where release_id = 2",
-    "delete a verdict of live": "delete from gate_result where release_id = 2",
-    "truncate verdicts": "truncate gate_result",
+    "a pass that is a regression": "update judgement set verdict = 'pass' where release_id = 3 and gate = 'golden_retrieval'",
+    "a new pass that is a regression": f"insert into judgement (release_id, gate, content_digest, passed, verdict, signature) values (3, 'x', {DIGEST3}, true, 'regression', 's')",
+    "a verdict of another gate": "update judgement set gate = 'golden_retrieval', verdict = 'pass' where release_id = 3 and gate = 'coverage'",
+    "a verdict of another release": f"update judgement set release_id = 3, content_digest = {DIGEST3} where release_id = 2",
+    "a verdict about other content": "insert into judgement (release_id, gate, content_digest, verdict, signature) values (3, 'golden_retrieval', '\\x00', 'pass', 's')",
+    "flip a verdict of live": "update judgement set verdict = 'regression' where release_id = 2",
+    "a new verdict of live": "insert into judgement (release_id, gate, content_digest, verdict, signature) select 2, 'y', content_digest, 'pass', 's' from release where release_id = 2",
+    "delete a verdict of live": "delete from judgement where release_id = 2",
+    "truncate verdicts": "truncate judgement",
+    "take a verdict back": "delete from judgement where release_id = 3",
+    "another metric": "update judgement set metric = 1",
+    "another signature": "update judgement set signature = 'x'",
+    "a verdict without a signature": f"insert into judgement (release_id, gate, content_digest, verdict) values (3, 'golden_retrieval', {DIGEST3}, 'pass')",
+    "verdicts through the view": "update gate_result set verdict = 'pass' where release_id = 3",
     # releases
     "count gates by hand": "update release set gates_passed = 4 where release_id = 3",
     "make it promotable": "update release set promotable = true where release_id = 3",
@@ -107,6 +112,17 @@ ATTACKS = {
     "truncate term frequencies": "truncate term_df",
     "another space": "update embedding_space set spec = '{}'",
     "truncate vectors": "truncate vector",
+    "poison a vector": "update vector set embedding = (select embedding from vector order by text_hash limit 1)",
+    "forget what came": "delete from known_document",
+    "say that something else came": "update known_document set raw_digest = '\\x00'",
+    "say that it was deleted": "update known_document set deleted = not deleted",
+    "other digests of documents": "update document_digest set digest = '\\x00'",
+    "forget digests of documents": "delete from document_digest where valid_from = 1",
+    "digests of documents for live": "insert into document_digest values ('docs', 'a', 2, '\\x00', 1)",
+    "truncate digests of documents": "truncate document_digest",
+    "truncate what was touched": "truncate touched",
+    "an older digest": "update release set digest_version = 1 where release_id = 3",
+    "another count of chunks": "update release set chunk_count = 0 where release_id = 3",
     "rewrite a chunk in its partition": f"update {PARTITION} set content = 'poison' where valid_from = 1",
     "close a chunk in its partition": f"update {PARTITION} set valid_to = 2 where valid_to = 2147483647",
     "delete from the partition": f"delete from {PARTITION} where valid_from = 1",
@@ -277,7 +293,7 @@ def test_a_reader_learns_nothing_of_what_was_not_promoted(database: Database) ->
         assert not c.execute("select 1 from release where release_id = 3").fetchall()
     for statement in ("select readable_release(3)", "select * from term_statistics(3, '{1}')", "select * from term_statistics_rows(2, '{1}')",
                       "select * from passage", "select * from term_df", "select * from vector", "select * from gate_result", "select * from capture",
-                      "select * from review_case", "select * from review_ledger", "select * from review_outcome", "select * from acceptance", "select * from guard_change", "select content_digest(3)", "set local row_security = off; select * from chunk"):
+                      "select * from review_case", "select * from review_ledger", "select * from review_outcome", "select * from acceptance", "select * from guard_change", "select text_digest(3)", "select * from sealed_digest(3)", "select * from digests_of_rows(3, false)", "select * from document_digest", "select * from judgement", "set local row_security = off; select * from chunk"):
         with refused(database, "reader") as c:
             c.execute(statement.encode())
 

@@ -27,6 +27,22 @@ def gate_checks(kb: KnowledgeBase) -> Sequence[dg.AssetChecksDefinition]:
     return [_check(kb, gate) for gate in GATES.values() if is_asked_for(gate, kb)]
 
 
+def verified_check(kb: KnowledgeBase) -> dg.AssetChecksDefinition:
+    """Return the check of what is live, which runs with the maintenance: every day where that is scheduled."""
+
+    @dg.asset_check(asset=dg.AssetKey([kb.name, "maintenance"]), name="verified", op_tags=pod_tags(kb, kb.compute.run_pods),
+                    description="Digests, signatures, promotions and guards are as they were sealed, signed and shipped: what `kb verify` does.")
+    def verified(platform: Platform) -> dg.AssetCheckResult:
+        from kb_platform.storage.verify import verify
+
+        done = verify(platform.store(kb).database)
+        numbers = {"releases": len(done.releases), "documents": done.documents, "verdicts": done.verdicts, "promotions": done.promotions}
+        return dg.AssetCheckResult(passed=done.holds, severity=dg.AssetCheckSeverity.ERROR, description=done.wrong[0] if done.wrong else "all holds",
+                                   metadata={**numbers, "wrong": dg.MetadataValue.json(list(done.wrong))})
+
+    return verified
+
+
 def _check(kb: KnowledgeBase, gate: Gate) -> dg.AssetChecksDefinition:
     blocking = may_block(gate, kb)
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from kb_platform.components.gpu_window import own_window_sensors
 from kb_platform.components.knowledge_base.assets import release_assets, source_assets, upkeep_assets
 from kb_platform.components.knowledge_base.automation import jobs_of, schedules_of, upkeep_job_of
-from kb_platform.components.knowledge_base.checks import gate_checks
+from kb_platform.components.knowledge_base.checks import gate_checks, verified_check
 from kb_platform.components.knowledge_base.embed_again import embed_again_sensor
 from kb_platform.components.knowledge_base.review_sensors import promote_job, review_sensors
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, to_knowledge_base
@@ -43,7 +43,7 @@ class KnowledgeBase(dg.Component, KnowledgeBaseModel):
         jobs, upkeep, promote = jobs_of(kb), upkeep_job_of(kb), promote_job(kb)
         return dg.Definitions(
             assets=[*per_source, *release_assets(kb, self), *upkeep_assets(kb, self)],
-            asset_checks=gate_checks(kb),
+            asset_checks=[*gate_checks(kb), verified_check(kb)],
             jobs=[*jobs.values(), upkeep, promote],
             schedules=schedules_of(self, jobs, upkeep),
             sensors=[

@@ -1,0 +1,88 @@
+"""What guards a knowledge base in its database, compared with what this version's migrations make.
+
+The comparison is with a schema that the migrations make for it, in a transaction that is rolled back: whatever the server's version, both are
+described by the same catalogs. Triggers, functions, policies, grants, constraints and views are compared, each as it is, and whether it is on.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import LiteralString
+
+import psycopg
+
+from kb_platform.storage.database import Database, driver
+
+Guards = Mapping[str, str]
+"""What there is, by what it is called, as it is: with the schema's and the roles' names left out."""
+
+CATALOGS: tuple[LiteralString, ...] = (
+    """select 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+         md5(replace(p.prosrc, %(schema)s, '{schema}')) || ' ' || p.prosecdef || ' ' || p.provolatile::text || ' ' || coalesce(array_to_string(p.proconfig, ','), '')
+         || ' ' || pg_get_userbyid(p.proowner) || ' ' || (select coalesce(string_agg(a.grantee::regrole::text, ',' order by a.grantee::regrole::text), '')
+            from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0)
+         || case when has_function_privilege('public', p.oid, 'execute') then ' public' else '' end
+       from pg_proc p where p.pronamespace = %(schema)s::regnamespace""",
+    """select 'trigger ' || g.tgname || ' on ' || c.relname, g.tgenabled::text || ' ' || pg_get_triggerdef(g.oid)
+       from pg_trigger g join pg_class c on c.oid = g.tgrelid where c.relnamespace = %(schema)s::regnamespace and not g.tgisinternal""",
+    """select 'constraint ' || n.conname || ' on ' || c.relname, pg_get_constraintdef(n.oid)
+       from pg_constraint n join pg_class c on c.oid = n.conrelid where c.relnamespace = %(schema)s::regnamespace and n.contype in ('c', 'f', 'u', 'p')""",
+    """select 'policy ' || p.policyname || ' on ' || p.tablename,
+         concat_ws(' ', p.permissive, array_to_string(p.roles, ','), p.cmd, p.qual, p.with_check) from pg_policies p where p.schemaname = %(schema)s""",
+    """select 'table ' || c.relname, c.relkind::text || ' ' || c.relrowsecurity || ' ' || pg_get_userbyid(c.relowner) || ' ' || coalesce(
+         (select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by a.grantee::regrole::text, a.privilege_type)
+          from aclexplode(c.relacl) a), '') || coalesce(case when c.relkind = 'v' then md5(replace(pg_get_viewdef(c.oid), %(schema)s, '{schema}')) end, '')
+       from pg_class c where c.relnamespace = %(schema)s::regnamespace and c.relkind in ('r', 'p', 'v', 'S')""",
+    """select 'column ' || c.relname || '.' || t.attname, format_type(t.atttypid, t.atttypmod) || ' ' || t.attnotnull || ' ' || t.attgenerated::text
+         || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '') || ' ' || coalesce(
+         (select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by a.grantee::regrole::text, a.privilege_type)
+          from aclexplode(t.attacl) a), '')
+       from pg_attribute t join pg_class c on c.oid = t.attrelid left join pg_attrdef d on d.adrelid = t.attrelid and d.adnum = t.attnum
+       where c.relnamespace = %(schema)s::regnamespace and c.relkind in ('r', 'p') and t.attnum > 0 and not t.attisdropped""",
+    r"""select 'event trigger ' || e.evtname, e.evtenabled::text || ' ' || e.evtfoid::regproc::text from pg_event_trigger e
+       where e.evtname like %(schema)s || '\_guard\_%%'""",
+)
+
+
+def guards_of(connection: psycopg.Connection, schema: str) -> Guards:
+    """Return what guards a schema; the connection is the owner's."""
+    connection.execute("set local search_path to pg_catalog")  # so that every name of the schema is written out
+    found = {}
+    for statement in CATALOGS:
+        for name, value in connection.execute(statement, {"schema": schema}):
+            found[name.replace(schema, "{schema}")] = value.replace(schema, "{schema}")
+    return found
+
+
+def changed_guards(database: Database) -> Iterator[str]:
+    """Yield in words what is not as this version's migrations make it: what lacks, what was added, what is different."""
+    with database.transaction("owner") as c:
+        spaces = tuple(c.execute("select space_id, spec::text from embedding_space where to_regclass('chunk_' || space_id) is not null order by 1"))
+        found = guards_of(c, database.schema)
+    expected = _expected(database, spaces)
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found:
+            yield f"{name.replace('{schema}', database.schema)} is gone"
+        elif name not in expected:
+            yield f"{name.replace('{schema}', database.schema)} is none of ours"
+        elif found[name] != expected[name]:
+            off = " is switched off" if name.startswith("trigger") and found[name][0] != expected[name][0] else " is not as it was shipped"
+            yield f"{name.replace('{schema}', database.schema)}{off}"
+
+
+@cache
+def _expected(database: Database, spaces: tuple[tuple[str, str], ...]) -> Guards:
+    """Return what the migrations make for a schema with these spaces: made, described, and rolled back."""
+    from kb_platform.storage.migrate import upgrade
+
+    reference = replace(database, name=f"verify_{database.name}"[:48])
+    with reference.engine("owner").connect() as connection:
+        upgrade(connection, reference)
+        raw = driver(connection)
+        for space, spec in spaces:
+            raw.execute("insert into embedding_space (space_id, spec) values (%s, %s)", (space, spec))
+            raw.execute("select open_space(%s)", (space,))
+        found = guards_of(raw, reference.schema)
+        connection.rollback()
+    reference.dispose()
+    return found

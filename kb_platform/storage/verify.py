@@ -1,0 +1,132 @@
+"""Whether a knowledge base is what it says it is: content, verdicts, promotions and guards, each recomputed or compared.
+
+Guards in the database hold against roles; what an owner or a superuser does with the guards switched off is found here. Whoever can do that
+and has the key of the signatures as well leaves no trace in either.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from kb_platform.storage.database import Database
+from kb_platform.storage.guards import changed_guards
+from kb_platform.storage.signatures import COLUMNS, Statement, is_signed
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was checked, how much of it, and all that does not hold, in sentences; the first one is the first thing that is wrong."""
+
+    releases: tuple[int, ...]
+    documents: int
+    verdicts: int
+    unsigned: int
+    promotions: int
+    wrong: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Return whether nothing is wrong."""
+        return not self.wrong
+
+
+def verify(database: Database, release: int | None = None) -> Verified:
+    """Check one release, or all that are kept, and what is about the whole: promotions and guards.
+
+    Digests are recomputed from every row of a release, so that it takes some seconds for 100,000 chunks. `unsigned` counts verdicts from
+    before verdicts were signed (digest version 1).
+
+    Raises:
+        TransientError: the database does not answer.
+    """
+    releases = _kept(database, release)
+    wrong: list[str] = []
+    documents = sum(_check(wrong, lambda r=r: _content(database, r)) for r in releases)
+    verdicts, unsigned = _verdicts(database, wrong)
+    promotions = _promotions(database, wrong)
+    wrong.extend(changed_guards(database))
+    return Verified(releases, documents, verdicts, unsigned, promotions, tuple(wrong))
+
+
+def _kept(database: Database, release: int | None) -> tuple[int, ...]:
+    with database.transaction("owner") as c:
+        rows = c.execute("""select release_id from release where content_digest is not null and status <> 'discarded'
+                            and release_id >= (select release_id from gc_horizon) order by 1""").fetchall()
+    kept = tuple(row[0] for row in rows)
+    return kept if release is None else tuple(r for r in kept if r == release)
+
+
+def _check(wrong: list[str], content: Callable[[], Iterator[str | int]]) -> int:
+    count = 0
+    for said in content():
+        if isinstance(said, int):
+            count += said
+        else:
+            wrong.append(said)
+    return count
+
+
+def _content(database: Database, release: int) -> Iterator[str | int]:
+    """Yield what does not hold of a release's content, and how many documents were looked at."""
+    with database.transaction("owner") as c:
+        version, digest, chunks = c.execute("select digest_version, content_digest, chunk_count from release where release_id = %s",
+                                            (release,)).fetchall()[0]
+        if version == 1:
+            if c.execute("select text_digest(%s)", (release,)).fetchall()[0][0] != digest:
+                yield f"release {release}: its documents and chunks are not what was sealed"
+            return
+        rows = c.execute(
+            """with newest as (
+                 select distinct on (source, doc_id) source, doc_id, digest from document_digest where valid_from <= %(r)s
+                 order by source, doc_id, valid_from desc)
+               select coalesce(n.source, f.source) || '/' || coalesce(n.doc_id, f.doc_id), n.digest is not distinct from f.digest, f.chunks
+               from (select * from newest where digest is not null) n full join digests_of_rows(%(r)s, false) f using (source, doc_id) order by 1""",
+            {"r": release}).fetchall()
+        yield from (f"release {release}: {name} is not what was sealed" for name, same, _ in rows if not same)
+        yield len(rows)
+        if sum(row[2] or 0 for row in rows) != chunks:
+            yield f"release {release}: it holds another number of chunks than the {chunks} that were sealed"
+        terms = c.execute(
+            """with counted as (
+                 select t.term, count(*) as df from chunk c, unnest(c.terms) t(term) where c.valid_from <= %(r)s and c.valid_to > %(r)s group by 1),
+               said as (
+                 select distinct on (term) term, df from term_df where valid_from <= %(r)s order by term, valid_from desc)
+               select count(*) from counted c full join (select * from said where df <> 0) s using (term) where c.df is distinct from s.df""",
+            {"r": release}).fetchall()[0][0]
+        if terms:
+            yield f"release {release}: the document frequencies of {terms} words are not those of its chunks"
+        if c.execute("select digest from sealed_digest(%s)", (release,)).fetchall()[0][0] != digest:
+            yield f"release {release}: its digest is not that of its documents and words"
+
+
+def _verdicts(database: Database, wrong: list[str]) -> tuple[int, int]:
+    with database.transaction("owner") as c:
+        rows = c.execute(f"""select {COLUMNS}, g.signature, r.digest_version from judgement g join release r using (release_id)
+                             order by release_id, g.id""".replace("content_digest", "g.content_digest", 1).encode()).fetchall()
+    unsigned = 0
+    for *said, signature, version in rows:
+        if version == 1 and not signature:
+            unsigned += 1
+        elif not is_signed(database.gate_keys, Statement(database.name, *said), signature):
+            wrong.append(f"release {said[0]}: the verdict {said[3]} of {said[2]} carries no signature of a key that is known here")
+    return len(rows), unsigned
+
+
+def _promotions(database: Database, wrong: list[str]) -> int:
+    """Each promotion begins where the one before it ended, the last one is where the pointer stands, and each release had passed its gates."""
+    with database.transaction("owner") as c:
+        moves = c.execute("select id, from_release, to_release from promotion_log order by id").fetchall()
+        row = c.execute("select release_id from active").fetchone()
+        failed = c.execute("""select r.release_id, q from release r, unnest(r.required_gates) q
+                              where r.promoted_at is not null and not gate_is_passed(r.release_id, r.content_digest, q) order by 1, 2""").fetchall()
+        never = c.execute("""select release_id from release r where promoted_at is not null and not exists (
+                               select 1 from promotion_log l where l.to_release = r.release_id) order by 1""").fetchall()
+    here = None
+    for number, before, after in moves:
+        if before != here:
+            wrong.append(f"promotion {number} begins at release {before}, and the one before it ended at {here}")
+        here = after
+    if row and row[0] != here:
+        wrong.append(f"release {row[0]} is live, and the last promotion was to {here}")
+    wrong.extend(f"release {r} was promoted, and its gate {gate} has not passed" for r, gate in failed)
+    wrong.extend(f"release {r} is called promoted, and no promotion is on record" for (r,) in never)
+    return len(moves)
