@@ -49,7 +49,7 @@ def test_a_lost_database_is_one_sentence(make_kb: MakeKb) -> None:
     for victim in victims:
         victim.kill()
     try:
-        _, said = process.communicate(timeout=170)
+        _, said = process.communicate(timeout=1700)
     finally:
         process.kill()
         ensure_database(session.settings())
