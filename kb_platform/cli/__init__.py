@@ -26,6 +26,7 @@ from kb_platform.cli import (
     queries,
     refreshing,
     releasing,
+    repairing,
     reports,
     reviewing,
     verifying,
@@ -35,7 +36,7 @@ from kb_platform.cli.output import WrongUsage, report_errors
 HELP = """Build, evaluate and promote knowledge bases.
 
 Exit codes: 0 done (refresh: promoted), 1 error, 2 wrong usage, 3 the gate says regression, 4 the gate is inconclusive,
-5 warnings (kb golden check), 6 texts wait for the GPU window (kb refresh).
+5 warnings (kb golden check), or something lost (kb repair), 6 texts wait for the GPU window (kb refresh).
 """
 
 
@@ -54,7 +55,7 @@ def _options(
 
 app = typer.Typer(name="kb", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.callback(help=HELP)(_options)
-for module in (lifecycle, migrating, authoring, refreshing, queries, goldens, golden_exchange, golden_proposals, reports, releasing, collecting,
+for module in (lifecycle, migrating, authoring, refreshing, queries, goldens, golden_exchange, golden_proposals, reports, releasing, collecting, repairing,
                gpu_window, reviewing, deciding, auditing, verifying, demo):
     module.register(app)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kb_platform.cli.output import Json, Name, WrongUsage, console, count_of, show_json, show_table
+from kb_platform.cli.output import WARNINGS, Json, Name, WrongUsage, console, count_of, show_json, show_table
 from kb_platform.cli.session import database_running, knowledge_base, store
 from kb_platform.knowledge.errors import ConfigError, StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from kb_platform.quality.golden import Golden
     from kb_platform.quality.passages import ReadTexts
 
-WARNINGS = 5
 FileOption = Annotated[str | None, typer.Option("--file", help="Name of the file in the golden folder to write to.")]
 SliceOption = Annotated[list[str] | None, typer.Option("--slice", help="A slice; may be given again.")]
 

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from kb_platform.knowledge.errors import ConfigError, KbError
 
-WRONG_USAGE, REGRESSION, INCONCLUSIVE, LEFT = 2, 3, 4, 6
+WRONG_USAGE, REGRESSION, INCONCLUSIVE, WARNINGS, LEFT = 2, 3, 4, 5, 6
 EXIT_OF_VERDICT = {"pass": 0, "regression": REGRESSION, "inconclusive": INCONCLUSIVE}
 
 LONGEST = 300  # characters of what an unforeseen error says

@@ -20,6 +20,7 @@ from kb_platform.knowledge.documents import DocumentFailure, RawDocument
 from kb_platform.knowledge.knowledge_base import KnowledgeBase, Source
 from kb_platform.knowledge.progress import Progress, silent
 from kb_platform.storage.captures import pending_captures
+from kb_platform.storage.objects import DamagedFile, ObjectStore
 from kb_platform.storage.stores import Store
 from kb_platform.storage.turns import taking_turns
 
@@ -60,13 +61,22 @@ def chunk_deliveries(
     for capture in reversed(captures):
         older_are_held = capture.held and capture is not captures[0]
         name = chunk_file(capture, pipeline.fingerprint)
-        if store.objects.exists(name):
-            deque(followed(store.objects.read(name, COUNTED)), maxlen=0)
+        known = _known(store.objects, name)
+        if known is not None:
+            deque(followed(known), maxlen=0)
         else:
             delivered = _without(read_capture(store.objects, capture.file), settled)
             store.objects.write(name, SCHEMA, followed(_rows(delivered, kb.source(source), pipeline, capture.upserts)))
     return ChunkReport(rows=tally.chunks, documents=tally.documents, captures=len(captures), failed=len(tally.failures),
                        failures=tuple(tally.failures))
+
+
+def _known(objects: ObjectStore, name: str) -> list[dict[str, Any]] | None:
+    """Return what a report needs of a file that is there; None where there is none, or one that cannot be read and so is made again."""
+    try:
+        return list(objects.read(name, COUNTED)) if objects.exists(name) else None
+    except DamagedFile:
+        return None
 
 
 @dataclass

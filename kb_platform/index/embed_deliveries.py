@@ -21,6 +21,7 @@ from kb_platform.knowledge.progress import Progress, silent
 from kb_platform.knowledge.shards import WHOLE, Shard
 from kb_platform.knowledge.spaces import EmbeddingSpace
 from kb_platform.storage.captures import pending_captures
+from kb_platform.storage.derived_files import read_derived
 from kb_platform.storage.stores import Store
 from kb_platform.storage.turns import taking_turns
 from kb_platform.storage.vectors import missing_vectors, register_space, store_vectors, text_hashes
@@ -97,7 +98,7 @@ def _groups(store: Store, files: Sequence[str], missing: set[bytes]) -> Iterator
     """Yield the missing texts by their hash, 512 at a time whatever their documents, each once; `missing` is emptied."""
     group: dict[bytes, str] = {}
     for file in files:
-        for row in store.objects.read(file, columns=["chunks"]):
+        for row in read_derived(store.objects, file, ["chunks"]):
             for chunk in row["chunks"] or ():
                 if chunk["text_hash"] in missing:
                     missing.remove(chunk["text_hash"])

@@ -11,6 +11,7 @@
     run_launcher    tells Dagster's run monitoring of them
     review_service  Temporal, the review worker and its gateway
     programs        starts the servers beside Postgres unless they run as they should
+    loopback_pages  Dagster's webserver, which answers to the names of the loopback only
     dagster_pages   asks a running webserver how things are
     processes       detached processes, known again by pid and start, stopped as a session
     lock            one process at a time

@@ -16,6 +16,7 @@ from kb_platform.local import dagster_pages, ports, programs, review_service
 from kb_platform.local.dagster_home import write_dagster_home
 from kb_platform.local.environment import database_url, ensure_database, environment, is_embedded
 from kb_platform.local.lock import exclusive
+from kb_platform.local.loopback_pages import NAMES
 from kb_platform.local.orphans import fail_orphaned_runs
 from kb_platform.local.places import make_home
 from kb_platform.local.postgres import Report, running_postgres, silent, stop_postgres
@@ -144,7 +145,7 @@ def _dagster(settings: Settings, workspace: Path | None) -> Sequence[Program]:
         return "recorded the runs that were cut off as failed" if fail_orphaned_runs(settings) else ""
 
     return (
-        Program(WEBSERVER, "Dagster's webserver", [*python, "dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace or own)],
+        Program(WEBSERVER, "Dagster's webserver", [*python, _pages_module(host), "-h", host, "-p", str(port), "-w", str(workspace or own)],
                 variables, inherited, lambda: dagster_pages.answers(url), "waiting for Dagster's pages to load the code"),
         Program(DAEMON, "Dagster's daemon", [*python, "dagster._daemon", "run", "-w", str(workspace or own)], variables, inherited,
                 lambda: dagster_pages.daemon_lives(url, began.stat().st_mtime), "waiting for Dagster's daemon", cut_off_runs),
@@ -194,6 +195,11 @@ def down(settings: Settings, *, wipe: bool = False, report: Report = silent) -> 
             shutil.rmtree(home / name, ignore_errors=True)
         if home.is_dir() and not any(home.iterdir()):
             home.rmdir()
+
+
+def _pages_module(host: str) -> str:
+    """Return what serves the pages: on the loopback ours, which heeds the name it is called by; elsewhere that is the matter of the proxy in front."""
+    return "kb_platform.local.loopback_pages" if host in NAMES else "dagster_webserver"
 
 
 def _port(settings: Settings) -> int:

@@ -17,6 +17,7 @@ from kb_platform.knowledge.progress import Progress, counted, silent
 from kb_platform.release.gates import GOLDEN_GATE, required_gates
 from kb_platform.storage.apply import Applied, apply_capture, lock
 from kb_platform.storage.captures import Capture, count_unreadable, failures_of, pending_captures
+from kb_platform.storage.derived_files import read_derived
 from kb_platform.storage.dropped_documents import leave_out_dropped
 from kb_platform.storage.releases import candidate, count_rows, get_release, live_release, open_candidate, seal
 from kb_platform.storage.stores import Store
@@ -101,7 +102,7 @@ def _apply_one(
     store: Store, capture: Capture, pipelines: dict[str, Pipeline], run_id: str, progress: Progress
 ) -> tuple[Applied, int | None]:
     pipeline = pipelines[capture.source]
-    read = store.objects.read(chunk_file(capture, pipeline.fingerprint))
+    read = read_derived(store.objects, chunk_file(capture, pipeline.fingerprint))
     rows = counted(read, progress, "documents written", capture.upserts + capture.deletes)
     with store.database.transaction("writer") as connection:
         lock(connection, store.database)

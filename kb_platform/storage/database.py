@@ -95,7 +95,7 @@ class Database:
             connection = self.engine(role).connect()
         except OperationalError as error:
             raise self._unreachable(error.orig) from error
-        with connection, connection.begin():
+        with self._committing(), connection, connection.begin():
             raw = driver(connection)
             raw.execute(f"set local search_path to {self.schema}, public".encode())
             if not connection.info.get("knows_vectors"):  # once a connection, not once a transaction: it is four queries
@@ -118,6 +118,14 @@ class Database:
         with closing(connection), self._there(connection):
             connection.execute(f"set search_path to {self.schema}, public".encode())
             yield connection
+
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """Say in one sentence that the server went away at the very end: what was to be committed may have been, or not."""
+        try:
+            yield
+        except OperationalError as error:
+            raise TransientError(f"the database went away ({type(error.orig).__name__})", where=self.schema, action="run the command again") from error
 
     def _unreachable(self, error: BaseException | None) -> TransientError:
         return TransientError(f"the database does not answer ({type(error).__name__})", where=self.schema,

@@ -4,21 +4,30 @@ Names come from content or from database ids, so writing a file again puts the s
 """
 
 import datetime as dt
+import errno
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import fsspec
 
-from kb_platform.knowledge.errors import StateError
+from kb_platform.knowledge.errors import StateError, TransientError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 512
 BATCH_BYTES = 64 << 20
+MAY_PASS = (errno.EIO, errno.EBUSY, errno.ETIMEDOUT, errno.ESTALE)  # as fsspec's drivers and network file systems say that a store is busy
+
+
+WAY_OUT = "kb repair NAME fetches again what the source still has, and names the rest; or restore the file from a backup"
+
+
+class DamagedFile(StateError):
+    """A file that an earlier step has written is gone or cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +45,25 @@ class ObjectStore:
         return f"{self.root.rstrip('/')}/{name}"
 
     def exists(self, name: str) -> bool:
-        """Tell whether the file is there (then it is whole)."""
+        """Tell whether the file is there (then it is whole).
+
+        Raises:
+            TransientError: the store does not answer.
+        """
         fs, root = self._opened
-        return bool(fs.exists(f"{root}/{name}"))
+        with self._answering(name):
+            return bool(fs.exists(f"{root}/{name}"))
+
+    @contextmanager
+    def _answering(self, name: str) -> Iterator[None]:
+        """Say in one sentence that the store does not answer, or not in time; other errors are the caller's."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, ConnectionError | TimeoutError) or error.errno in MAY_PASS:
+                raise TransientError(f"the object store does not answer ({type(error).__name__})", where=self.url(name),
+                                     action="run the step again when it does") from error
+            raise
 
     def write(self, name: str, schema: "pa.Schema", rows: Iterable[dict[str, Any]]) -> int:
         """Write rows, at most 512 or 64 MiB in memory at a time, and return their number. A local file appears by rename, an object by its upload's end."""
@@ -52,7 +77,7 @@ class ObjectStore:
         partial = f"{path}.{id(rows):x}.partial" if local else path
         count = 0
         try:
-            with fs.open(partial, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            with self._answering(name), fs.open(partial, "wb") as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
                 for batch in _batched(rows):
                     writer.write_batch(pa.RecordBatch.from_pylist(batch, schema=schema))
                     count += len(batch)
@@ -82,22 +107,25 @@ class ObjectStore:
         """Yield rows, a batch in memory at a time.
 
         Raises:
-            StateError: the file is gone, though the database says that it was written.
+            DamagedFile: the file is gone or cut off, though the database says that it was written.
+            TransientError: the store does not answer.
         """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         fs, root = self._opened
         try:
-            file = fs.open(f"{root}/{name}", "rb")
+            with self._answering(name), fs.open(f"{root}/{name}", "rb") as file:
+                parquet = pq.ParquetFile(file)
+                for group in range(parquet.num_row_groups):
+                    yield from parquet.read_row_group(group, columns=columns).to_pylist()
         except FileNotFoundError as error:
-            raise StateError(
-                "the file is not there", where=self.url(name), expected="what an earlier step wrote",
-                action="restore the object store, or capture the source again",
-            ) from error
-        with file:
-            parquet = pq.ParquetFile(file)
-            for group in range(parquet.num_row_groups):
-                yield from parquet.read_row_group(group, columns=columns).to_pylist()
+            raise DamagedFile("the file is not there", where=self.url(name), expected="what an earlier step wrote", action=WAY_OUT) from error
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # of the system, not of what the file holds
+                raise
+            raise DamagedFile("the file is damaged: it was cut off or overwritten", where=self.url(name), expected="what an earlier step wrote",
+                              action=WAY_OUT) from error
 
 
 def _batched(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from kb_platform.knowledge.errors import StateError, TransientError
 from kb_platform.knowledge.spaces import EmbeddingSpace
 from kb_platform.storage.database import Database, Role
+from kb_platform.storage.derived_files import read_derived
 from kb_platform.storage.objects import ObjectStore
 from kb_platform.storage.stores import Store
 
@@ -87,7 +88,7 @@ def store_vectors(database: Database, space_id: str, text_hashes: Sequence[bytes
 
 def text_hashes(objects: ObjectStore, file: str) -> Iterator[bytes]:
     """Yield the hash of each chunk's text in a chunk file; nothing else of it is read."""
-    for row in objects.read(file, columns=["chunks.list.element.text_hash"]):
+    for row in read_derived(objects, file, ["chunks.list.element.text_hash"]):
         yield from (chunk["text_hash"] for chunk in row["chunks"] or ())
 
 

@@ -112,6 +112,19 @@ def test_the_daemons_loops_are_alive(running: Running) -> None:
     assert not [loop for loop in loops if loop["required"] and not loop["healthy"]]
 
 
+def test_the_pages_answer_to_the_names_of_the_loopback_only(running: Running) -> None:
+    port = running.standing.pages.rpartition(":")[2]
+    query, asked = {"query": "{ version }"}, f"{running.standing.pages}/graphql"
+    for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example", f"localhost.evil.example:{port}", "127.0.0.1@evil.example", "", "[::1"):
+        assert httpx.post(asked, json=query, headers={"Host": host}).status_code in (400, 421), host
+        assert httpx.get(f"{running.standing.pages}/server_info", headers={"Host": host}).status_code in (400, 421), host
+    for host in (f"localhost:{port}", "127.0.0.1", f"[::1]:{port}"):
+        assert httpx.post(asked, json=query, headers={"Host": host}).status_code == 200, host
+    assert httpx.post(asked, json=query, headers={"Origin": running.standing.pages}).status_code == 200
+    assert httpx.post(asked, json=query, headers={"Origin": "https://evil.example"}).status_code == 421
+    assert httpx.get(f"{running.standing.reviews}/healthz", headers={"Host": "evil.example"}).status_code == 421
+
+
 def test_nothing_listens_beyond_the_loopback(running: Running) -> None:
     listening = [ip for pid in running.pids().values() for p in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
                  for ip in listens_on(p)]

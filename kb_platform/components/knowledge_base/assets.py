@@ -18,10 +18,11 @@ import dagster as dg
 from kb_platform.components.executors.choice import steps_apart
 from kb_platform.components.knowledge_base.catalog import details
 from kb_platform.components.knowledge_base.metadata import describe
+from kb_platform.components.knowledge_base.perseverance import persevering
 from kb_platform.components.knowledge_base.report_metadata import release_history
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, SourceModel
 from kb_platform.components.knowledge_base.shard_assets import sharded_embeddings
-from kb_platform.components.knowledge_base.steps import days_of, gate_refusals_are_permanent, run_days
+from kb_platform.components.knowledge_base.steps import days_of, run_days
 from kb_platform.components.knowledge_base.upkeep_metadata import upkeep_metadata
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.resources.platform import Platform
@@ -35,6 +36,7 @@ def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseMo
         return by_day | details(kb, asset, kinds, folder=source.name, owners=source.owners or model.owners)
 
     @dg.asset(**shown("raw_documents", source.kind, "parquet"))
+    @persevering
     def raw_documents(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """What the source delivered that day: bytes, metadata and deletions, kept for ever."""
         from kb_platform.ingest.capture import capture_source
@@ -42,6 +44,7 @@ def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseMo
         return describe(capture_source(platform.store(kb), kb.source(source.name), run_days(context), context.run.run_id, platform.progress))
 
     @dg.asset(deps=[raw_documents], **shown("chunks", "llamaindex", "parquet"))
+    @persevering
     def chunks(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """Parsed, cleaned and split; counted in the model's tokens."""
         from kb_platform.index.chunk_deliveries import chunk_deliveries
@@ -49,6 +52,7 @@ def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseMo
         return describe(chunk_deliveries(platform.store(kb), kb, source.name, run_days(context), platform.progress))
 
     @dg.asset(deps=[chunks], pool=kb.gpu_pool, **shown("embeddings", "openvino", "postgres"))
+    @persevering
     def embeddings(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """Vectors of the texts that were never seen in this space."""
         from kb_platform.index.embed_deliveries import embed_deliveries
@@ -58,6 +62,7 @@ def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseMo
         return describe(report, {"left_because": may_go_on.refusal} if report.vectors_left else None)
 
     @dg.asset(deps=[embeddings], **shown("vector_index", "postgres", "pgvector"))
+    @persevering
     def vector_index(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """What changed, written into the open candidate: rows inserted, rows closed, the others untouched."""
         from kb_platform.release.candidate import apply_deliveries
@@ -73,6 +78,7 @@ def release_assets(kb: KnowledgeBase, model: KnowledgeBaseModel) -> Sequence[dg.
     indexes = [dg.AssetKey([kb.name, source.name, "vector_index"]) for source in kb.sources]
 
     @dg.asset(deps=indexes, **details(kb, "release_candidate", ["postgres"], owners=model.owners, about=model.description))
+    @persevering
     def release_candidate(platform: Platform) -> dg.MaterializeResult:
         """The candidate, sealed: its content has a digest, and verdicts are about that digest."""
         from kb_platform.release.candidate import seal_candidate
@@ -80,13 +86,13 @@ def release_assets(kb: KnowledgeBase, model: KnowledgeBaseModel) -> Sequence[dg.
         return describe(seal_candidate(platform.store(kb), kb, platform.progress))
 
     @dg.asset(deps=[release_candidate], **details(kb, "promoted_release", ["postgres"], owners=model.owners, about=model.description))
+    @persevering
     def promoted_release(platform: Platform) -> dg.MaterializeResult:
         """What readers see: one row that points to a release which passed its gates."""
         from kb_platform.release.promote import promote_candidate
 
         store = platform.store(kb)
-        with gate_refusals_are_permanent():
-            return describe(promote_candidate(store), release_history(store.database))
+        return describe(promote_candidate(store), release_history(store.database))
 
     return _assets(release_candidate, promoted_release)
 
@@ -96,6 +102,7 @@ def upkeep_assets(kb: KnowledgeBase, model: KnowledgeBaseModel) -> Sequence[dg.A
     promoted = dg.AssetKey([kb.name, "promoted_release"])
 
     @dg.asset(deps=[promoted], **details(kb, "maintenance", ["postgres", "pgvector"], owners=model.owners, about=model.description))
+    @persevering
     def maintenance(platform: Platform) -> dg.MaterializeResult:
         """What no kept release shows, deleted; worn indexes, built anew; what the disk holds. Left alone while a refresh writes."""
         from kb_platform.release.maintenance import maintain

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from kb_platform.components.executors.choice import pod_tags
+from kb_platform.components.knowledge_base.perseverance import persevering
 from kb_platform.components.knowledge_base.report_metadata import show_figures
 from kb_platform.components.knowledge_base.worse_table import worse_metadata
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
@@ -48,6 +49,7 @@ def _check(kb: KnowledgeBase, gate: Gate) -> dg.AssetChecksDefinition:
 
     @dg.asset_check(asset=dg.AssetKey([kb.name, "release_candidate"]), name=gate.name, blocking=blocking, description=gate.description,
                     op_tags=pod_tags(kb, kb.compute.run_pods))
+    @persevering
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         from kb_platform.release.judge import NotMeasured, judge
 

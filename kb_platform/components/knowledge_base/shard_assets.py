@@ -11,6 +11,7 @@ import dagster as dg
 
 from kb_platform.components.executors.choice import pod_tags
 from kb_platform.components.knowledge_base.metadata import metadata_of
+from kb_platform.components.knowledge_base.perseverance import persevere, persevering
 from kb_platform.components.knowledge_base.steps import run_days
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
@@ -47,7 +48,7 @@ def _plan(kb: KnowledgeBase, source: str) -> dg.OpDefinition:
         """Decide how many shards there are."""
         from kb_platform.index.embed_shards import plan_shards
 
-        planned = plan_shards(platform.store(kb), kb, source, run_days(context))
+        planned = persevere(lambda: plan_shards(platform.store(kb), kb, source, run_days(context)))
         yield from (dg.DynamicOutput(None, mapping_key=shard.key, output_name="shards") for shard in planned.shards)
         yield dg.Output(None, output_name="counted", metadata={MISSING: planned.missing})
 
@@ -56,6 +57,7 @@ def _plan(kb: KnowledgeBase, source: str) -> dg.OpDefinition:
 
 def _shard(kb: KnowledgeBase, source: str) -> dg.OpDefinition:
     @dg.op(name=_name(kb, source, "shard"), pool=kb.gpu_pool, tags=pod_tags(kb, kb.compute.embed), ins={"start": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
+    @persevering
     def shard(context: dg.OpExecutionContext, platform: Platform) -> dg.Output[None]:
         """Embed the texts of one shard."""
         from kb_platform.index.embed_deliveries import embed_deliveries
@@ -71,6 +73,7 @@ def _shard(kb: KnowledgeBase, source: str) -> dg.OpDefinition:
 def _report(kb: KnowledgeBase, source: str) -> dg.OpDefinition:
     @dg.op(name=_name(kb, source, "report"), pool=kb.gpu_pool, tags=pod_tags(kb, kb.compute.run_pods), out=dg.Out(dg.Nothing),
            ins={"counted": dg.In(dg.Nothing), "embedded": dg.In(dg.Nothing)})
+    @persevering
     def report(context: dg.OpExecutionContext, platform: Platform) -> dg.Output[None]:
         """Say what the shards have done together."""
         from kb_platform.index.embed_shards import report_shards

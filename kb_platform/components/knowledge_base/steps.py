@@ -1,12 +1,9 @@
-"""Small pieces that every asset body shares: its days, and how errors of the domain look to Dagster."""
+"""Small pieces that every asset body shares: its days."""
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import dagster as dg
 
-from kb_platform.knowledge.errors import PermanentError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
 
@@ -18,12 +15,3 @@ def days_of(kb: KnowledgeBase) -> dg.DailyPartitionsDefinition:
 def run_days(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> list[dt.date]:
     """Return the days that this run is about: one, or a whole range in a backfill."""
     return [dt.date.fromisoformat(key) for key in context.partition_keys]
-
-
-@contextmanager
-def gate_refusals_are_permanent() -> Iterator[None]:
-    """Turn a refusal into a failure with one sentence that no retry repeats."""
-    try:
-        yield
-    except PermanentError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error

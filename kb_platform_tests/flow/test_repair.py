@@ -1,0 +1,109 @@
+"""Files of the object store that were lost or cut off: a sentence with the file and the way out, and `kb repair` on it."""
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from kb_platform.cli import app, session
+from kb_platform.cli.refreshing import exit_code, refresh_once
+from kb_platform.index.chunk_deliveries import chunk_deliveries
+from kb_platform.ingest.capture import capture_source
+from kb_platform.ingest.raw_files import read_capture
+from kb_platform.knowledge.knowledge_base import KnowledgeBase
+
+MakeKb = Callable[..., KnowledgeBase]
+PAGES = {"visits.md": "# Visits\n\nUntil eight in the evening.\n", "lift.md": "# Lift\n\nOut of order on Mondays.\n", "fridge.md": "# Fridge\n\nTwo to eight degrees.\n"}
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def lose(path: Path) -> None:
+    path.unlink()
+
+
+def overwrite(path: Path) -> None:
+    """Leave the ends as they are: what the file says of itself can be read, its rows cannot."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + b"\xff" * 60 + whole[64:])
+
+
+def files(name: str, kind: str) -> list[Path]:
+    opened = session.store(name).objects
+    return [Path(opened.url(file)) for file, _ in opened.files() if file.startswith(f"{kind}/")]
+
+
+def waiting(make_kb: MakeKb) -> KnowledgeBase:
+    """Return a knowledge base with a live release, and a delivery that is captured and not chunked: its raw file is all there is of it."""
+    kb = make_kb(PAGES)
+    assert exit_code(refresh_once(kb, "2026-03-01", None, quiet=True)) == 0
+    return kb
+
+
+def deliver_without_chunks(kb: KnowledgeBase) -> Path:
+    """Capture a change as a killed refresh would: the raw file is there, nothing else."""
+    (kb.folder / "documents" / "lift.md").write_text("# Lift\n\nOut of order on Tuesdays.\n")
+    (kb.folder / "documents" / "garden.md").write_text("# Garden\n\nOpen from April.\n")
+    (kb.folder / "documents" / "fridge.md").unlink()
+    before = set(files(kb.name, "raw_documents"))
+    capture_source(session.store(kb.name), kb.sources[0], [dt.date(2026, 3, 2)], "killed")
+    (made,) = set(files(kb.name, "raw_documents")) - before
+    return made
+
+
+def found_by(name: str, question: str) -> str:
+    return CliRunner().invoke(app, ["search", name, question, "-k", "1", "--json"]).output
+
+
+@pytest.mark.parametrize("harm", [lose, cut_off, overwrite])
+def test_a_lost_raw_file_blocks_with_a_way_out_and_is_fetched_again(make_kb: MakeKb, harm: Callable[[Path], None]) -> None:
+    kb = waiting(make_kb)
+    raw = deliver_without_chunks(kb)
+    harm(raw)
+    report = refresh_once(kb, "2026-03-02", None, quiet=True)
+    assert exit_code(report) == 1
+    said = next(iter(report["errors"].values()))
+    assert said.startswith(f"{raw}: the file is ") and "kb repair NAME fetches again" in said
+
+    (kb.folder / "documents" / "garden.md").write_text("# Garden\n\nOpen from May.\n")  # the source has it no more as it was
+    repaired = CliRunner().invoke(app, ["repair", kb.name, "--json"])
+    (file,) = json.loads(repaired.output)["sources"]["docs"]["repaired"]
+    assert (repaired.exit_code, file["file"], file["fetched"], file["lost"], file["superseded"]) == (5, str(raw), 1, ["garden.md"], 0)
+    kept = list(read_capture(session.store(kb.name).objects, str(raw.relative_to(session.store(kb.name).objects.root))))
+    assert kept[1:] == ["fridge.md"]
+    again = refresh_once(kb, "2026-03-02", None, quiet=True)
+    assert exit_code(again) == 0, again
+    assert "Tuesdays" in found_by(kb.name, "when is the lift out of order")
+    assert "May" in found_by(kb.name, "when is the garden open")
+    clean = CliRunner().invoke(app, ["repair", kb.name])
+    assert (clean.exit_code, "0 written anew" in clean.output) == (0, True)
+
+
+@pytest.mark.parametrize("harm", [lose, cut_off, overwrite])
+def test_a_chunk_file_is_made_again(make_kb: MakeKb, harm: Callable[[Path], None]) -> None:
+    kb = waiting(make_kb)
+    deliver_without_chunks(kb)
+    before = set(files(kb.name, "chunks"))
+    chunk_deliveries(session.store(kb.name), kb, "docs", [dt.date(2026, 3, 2)])
+    (made,) = set(files(kb.name, "chunks")) - before
+    harm(made)
+    first = refresh_once(kb, "2026-03-02", None, quiet=True)
+    if exit_code(first):  # columns were damaged that the first step does not read
+        assert "refresh again: it is made again from raw documents" in next(iter(first["errors"].values()))
+        assert exit_code(refresh_once(kb, "2026-03-02", None, quiet=True)) == 0
+    assert "Tuesdays" in found_by(kb.name, "when is the lift out of order")
+
+
+def test_repair_removes_chunk_files_that_cannot_be_read(make_kb: MakeKb) -> None:
+    kb = waiting(make_kb)
+    (made,) = files(kb.name, "chunks")
+    cut_off(made)
+    done = CliRunner().invoke(app, ["repair", kb.name])
+    assert done.exit_code == 0
+    assert "1 chunk file could not be read and will be made again" in done.output
+    assert not made.exists()
