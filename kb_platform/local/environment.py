@@ -66,7 +66,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "KB_DATABASE_URL": url,
         "KB_OBJECT_STORE": settings.object_store_url,
         "KB_DEFS": str(settings.defs),
-        "KB_GATE_KEYS": gate_keys(settings),
+        **({"KB_GATE_KEYS": keys} if (keys := gate_keys(settings)) else {}),
         "KB_DAGSTER_DATABASE": settings.dagster_database,
         **settings.server_variables,
         **platform_variables(settings),
@@ -74,12 +74,12 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def gate_keys(settings: Settings) -> str:
-    """Return the keys that verdicts are signed with: those of the settings, else one that the home keeps, made on first use."""
+def gate_keys(settings: Settings) -> str | None:
+    """Return the keys that verdicts are signed with: those of the settings, else one that the home keeps, made on first use; None without a home."""
     if settings.gate_keys:
         return settings.gate_keys.get_secret_value()
     made = read_secrets(settings.home).get(GATE_KEY)
-    if made is None:
+    if made is None and (settings.home / "postgres").is_dir():
         with exclusive(settings.home / "postgres" / "lock"):
             made = kept(settings.home, {GATE_KEY: lambda _: f"home:{base64.b64encode(secrets.token_bytes(32)).decode()}"})[GATE_KEY]
     return made

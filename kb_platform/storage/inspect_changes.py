@@ -81,10 +81,11 @@ _CHANGED: LiteralString = _PAIRS + f"""
 select source, 'documents', count(*), count(*) filter (where new_id <> old_id), count(*) filter (where new_id <> old_id)
 from pair where {_SAME_PIPELINE} group by source order by source
 """
+# What reading a document has noted (ingest/parse.py) is nothing that a source delivers, and may go with what it was about.
 _FIELDS: LiteralString = _PAIRS + """
 select source, format('values of %%s', field), count(*), count(*) filter (where gone), count(*) filter (where gone)
 from pair, jsonb_object_keys(had) field, lateral (select coalesce(has -> field, 'null') in ('null', '""', '[]') as gone) g
-where new_id is not null and had -> field not in ('null', '""', '[]') group by source, field order by source, field
+where new_id is not null and had -> field not in ('null', '""', '[]') and field not in ('parse_warnings', 'parse_left_out') group by source, field order by source, field
 """
 _TEXT: LiteralString = _PAIRS + f""",
      size as (select version_id, sum(end_char - start_char)::bigint as characters from passage

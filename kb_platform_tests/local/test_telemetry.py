@@ -69,7 +69,7 @@ def recorded(place: Path) -> set[tuple[str, str, str]]:
 def test_the_recorder_sees_what_processes_do(recorded: set[tuple[str, str, str]], place: Path) -> None:
     assert {kind for kind, _, _ in recorded} == {"file", "host", "address"}
     assert any(what.startswith(str(place / "home")) for kind, what, _ in recorded if kind == "file")
-    assert {"dagster_webserver", "dagster._daemon", "kb_review_worker", "kb_review_worker.gateway"} <= {word for _, _, by in recorded for word in by.split()}
+    assert {"kb_platform.local.loopback_pages", "dagster._daemon", "kb_review_worker", "kb_review_worker.gateway"} <= {word for _, _, by in recorded for word in by.split()}
 
 
 def test_no_name_is_looked_up_and_nothing_connects_beyond_loopback(recorded: set[tuple[str, str, str]]) -> None:

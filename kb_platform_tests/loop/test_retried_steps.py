@@ -102,11 +102,12 @@ def test_a_step_outlives_a_restart_of_the_database(home: Settings, kb: Knowledge
     with open_instance(home) as instance:
         before = {run.run_id for run in instance.get_runs()}
     with psycopg.connect(database_url(home), autocommit=True) as connection:
-        connection.execute("select pg_advisory_lock(hashtextextended(%s, 1))", (f"kb_{NAME}/docs",))  # which entering a capture needs
+        connection.execute(f"begin; lock table kb_{NAME}.turn_of_capture in exclusive mode".encode())  # which entering a capture needs
         run_id = launch(pages, "raw_documents")
-        waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+        waits = "select exists (select from pg_locks where locktype = 'relation' and not granted)"
         wait_until(lambda: connection.execute(waits).fetchone() == (True,), "the step waits for the lock")
         kill_postgres(home)
+        connection.close()
     ensure_database(home)
     with open_instance(home) as instance:
         run = end_of(instance, run_id)
