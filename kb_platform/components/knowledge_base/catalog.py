@@ -86,6 +86,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("created_at", "timestamp with time zone", "When it was opened."),
         ("sealed_at", "timestamp with time zone", "When its content was frozen."),
         ("promoted_at", "timestamp with time zone", "When it was first promoted."),
+        ("digest_version", "integer", "2: the digest covers vectors, weights and layout, too; 1: releases from before that."),
     ),
     "promoted_release": (
         ("one", "boolean", "Always true: there is one row."),
