@@ -68,7 +68,7 @@ def new(
         raise ConfigError("no such file or folder", where=str(path), expected="documents")
     chosen, start = _checked_kind(_kind(path) if kind is None else kind), _start(start_date)
     (folder / "golden").mkdir(parents=True)
-    text = DEFS.format(name=name, about=_quoted(f"{name}, read from {path.name}"), start=start, kind=chosen, path=_quoted(str(path)))
+    text = DEFS.format(name=name, about=_quoted(f"{name}, read from {path.name}"), start=start, kind=chosen, path=_quoted(str(path)) + _extra_formats(path, chosen))
     (folder / "golden" / "golden.yaml").write_text(GOLDEN.format(name=name), encoding="utf-8")
     (folder / "defs.yaml").write_text(text, encoding="utf-8")
     knowledge_base(name)
@@ -83,6 +83,26 @@ def _resolved(source: Path) -> Path:
         return source.expanduser().resolve()
     except RuntimeError as error:  # ~somebody who has no home, or links that lead to themselves
         raise WrongUsage(f"--from {str(source)!r}", expected="a path that leads somewhere") from error
+
+
+def _extra_formats(path: Path, kind: str) -> str:
+    """Return the line that has formats read which a source leaves alone by itself, where the folder holds them; for XML, articles."""
+    from kb_platform.ingest.formats import EXTRA_MEDIA_TYPES
+
+    if kind != "files" or not path.is_dir():
+        return ""
+    found = {file.suffix.lower(): file for file in path.rglob("*") if file.suffix.lower() in EXTRA_MEDIA_TYPES and file.is_file()}
+    if ".xml" in found and not any(_is_article(file) for file in path.rglob("*.[xX][mM][lL]")):
+        del found[".xml"]
+    return f"\n      extra_formats: [{', '.join(suffix[1:] for suffix in EXTRA_MEDIA_TYPES if suffix in found)}]" if found else ""
+
+
+def _is_article(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return b"<article" in opened.read(4096)
+    except OSError:
+        return False
 
 
 def _kind(path: Path) -> str:

@@ -220,6 +220,8 @@ def show_trace(found: dict[str, Any]) -> None:
     show_fields((
         ("document", f"{found['source']}/{found['doc_id']}, characters {found['start']} to {found['end']}"),
         ("found at", found["source_object"]),
+        *((("read with", "; ".join(found["warnings"])),) if found["warnings"] else ()),
+        *((("left out", "; ".join(found["left_out"])),) if found["left_out"] else ()),
         ("delivered", f"{found['day']}, capture {found['capture']}, run {found['capture_run']}"),
         ("raw file", found["raw_file"]),
         ("vector", f"{found['model']}, space {found['space']}"),

@@ -123,6 +123,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
                           **worse_queries(g.evidence)} for g in gates},
         "golden_gate": "golden_retrieval" in {g.gate for g in gates},
         "failures": _told(kb.name, sources, runs, "raw_documents", "failures") + _told(kb.name, sources, runs, "chunks", "failures"),
+        "warnings": _told(kb.name, sources, runs, "chunks", "warnings"),
         "skipped": _told(kb.name, sources, runs, "raw_documents", "skipped"),
         "errors": {step: message for step, message in failures.items() if not any(step.endswith(gate) for gate in refusing)},
         "runs": {step: run.run_id for step, run in runs.items()},
@@ -187,6 +188,9 @@ def show_report(report: dict[str, Any]) -> None:
     console.print(f"seconds    {report['seconds']['total']:.1f} in all: {parts}")
     for failure in report["failures"]:
         console.print(f"[yellow]not used[/yellow]   {escape(str(failure.get('source_object')))}: {escape(str(failure.get('reason')))}",
+                      highlight=False, soft_wrap=True, markup=True)
+    for warning in report["warnings"]:
+        console.print(f"[yellow]read, but[/yellow]  {escape(str(warning.get('source_object')))}: {escape(str(warning.get('reason')))}",
                       highlight=False, soft_wrap=True, markup=True)
     for entry in report["skipped"]:
         console.print(f"left alone {entry['count']}: {escape(entry['reason'])}, such as {escape(entry['example'])}", highlight=False, soft_wrap=True, markup=True)

@@ -6,6 +6,7 @@ that those have settled: what is cut and embedded is one version a document, not
 """
 
 import datetime as dt
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from kb_platform.index.chunk_files import SCHEMA, chunk_file
 from kb_platform.index.chunk_workers import chunk_documents
 from kb_platform.index.cores import usable_cores
 from kb_platform.index.pipeline import Pipeline, pipeline_of
+from kb_platform.ingest.parse import WARNINGS
 from kb_platform.ingest.raw_files import read_capture
 from kb_platform.knowledge.documents import DocumentFailure, RawDocument
 from kb_platform.knowledge.knowledge_base import KnowledgeBase, Source
@@ -26,7 +28,7 @@ from kb_platform.storage.turns import taking_turns
 
 WORTH_PROCESSES = 64  # documents; fewer are chunked before other processes have started
 MOST_PROCESSES = 8  # each holds some 150 MB with its reader; beyond them, writing the file takes longer than chunking
-COUNTED = ["doc_id", "source_object", "failure", "chunks.list.element.ordinal"]  # what a report needs of a file that is there
+COUNTED = ["doc_id", "source_object", "failure", "metadata", "chunks.list.element.ordinal"]  # what a report needs of a file that is there
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ChunkReport:
     captures: int
     failed: int
     failures: tuple[DocumentFailure, ...] = ()
+    warnings: tuple[DocumentFailure, ...] = ()  # of documents that were read all the same
 
 
 @taking_turns
@@ -68,7 +71,7 @@ def chunk_deliveries(
             delivered = _without(read_capture(store.objects, capture.file), settled)
             store.objects.write(name, SCHEMA, followed(_rows(delivered, kb.source(source), pipeline, capture.upserts)))
     return ChunkReport(rows=tally.chunks, documents=tally.documents, captures=len(captures), failed=len(tally.failures),
-                       failures=tuple(tally.failures))
+                       failures=tuple(tally.failures), warnings=tuple(tally.warnings))
 
 
 def _known(objects: ObjectStore, name: str) -> list[dict[str, Any]] | None:
@@ -86,11 +89,15 @@ class _Tally:
     documents: int = 0
     chunks: int = 0
     failures: list[DocumentFailure] = field(default_factory=list)
+    warnings: list[DocumentFailure] = field(default_factory=list)
 
     def count(self, row: dict[str, Any]) -> None:
         self.documents, self.chunks = self.documents + 1, self.chunks + len(row.get("chunks") or ())
         if failure := row.get("failure"):
             self.failures.append(DocumentFailure(row["doc_id"], row["source_object"], failure))
+        elif f'"{WARNINGS}"' in (row.get("metadata") or ""):
+            said = "; ".join(json.loads(row["metadata"])[WARNINGS])
+            self.warnings.append(DocumentFailure(row["doc_id"], row["source_object"], said))
 
 
 def _without(delivered: Iterator[RawDocument | str], settled: set[str]) -> Iterator[RawDocument | str]:

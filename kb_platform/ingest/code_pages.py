@@ -1,6 +1,6 @@
 """Which single-byte code page a text is in: the one under which its letters beyond ASCII are those of a language.
 
-Statistics over short texts are what general detectors lack (docs/adr/0018): the bytes of "při" are good letters in four code pages,
+Statistics over short texts are what general detectors lack (docs/adr/0019-readers-of-our-own.md): the bytes of "při" are good letters in four code pages,
 but in one only those of a language. Letters are ranked by frequency; the rank is nearly all that a page or two of text can show.
 """
 
@@ -39,6 +39,7 @@ _LOWER, _UPPER, _SIGN, _OTHER, _IN_WORD, _NOTHING = 0.7, 0.25, 0.02, 1e-4, 1e-5,
 _INSIDE = re.compile(rb"(?<=[A-Za-z\x80-\xff])[\x80-\xff](?=[A-Za-z\x80-\xff])")
 _TOUCHING = re.compile(rb"(?<=[A-Za-z])[\x80-\xff]|[\x80-\xff](?=[A-Za-z])")
 _HIGH = re.compile(rb"[\x80-\xff]")
+_ODD = math.log(_IN_WORD)
 _LIKELY = -4.6  # mean logarithm of a letter's share, below which a text is in none of these languages
 
 
@@ -67,16 +68,18 @@ def _scores(found: "Counter[int]", inside: "Counter[int]", touching: "Counter[in
         letters = sum(n for byte, n in found.items() if shown[byte].isalpha())
         capitals = 2 * sum(n for byte, n in found.items() if shown[byte].isupper()) > letters
         for language in languages:
-            shares, mixed = _shares(language, capitals=capitals), language in _NOT_LATIN
-            score = 0.0
-            for byte, n in found.items():
-                share, apart = _share(shown[byte], shares), inside[byte]
-                if shown[byte] in _SIGNS:
-                    score += (n - apart) * math.log(share) + apart * math.log(_IN_WORD)
-                else:  # a Greek letter in a Latin word is none
-                    joined = touching[byte] if mixed else 0
-                    score += (n - joined) * math.log(share) + joined * math.log(_IN_WORD)
+            score, mixed = 0.0, language in _NOT_LATIN
+            logarithms = _logarithms(page, language, capitals=capitals)
+            for byte, n in found.items():  # a sign in a word is none, nor is a Greek letter in a Latin word
+                odd = inside[byte] if shown[byte] in _SIGNS else touching[byte] if mixed else 0
+                score += (n - odd) * logarithms[byte] + odd * _ODD
             yield score - handicap, page, language
+
+
+@cache
+def _logarithms(page: str, language: str, *, capitals: bool) -> list[float]:
+    shares = _shares(language, capitals=capitals)
+    return [math.log(_share(character, shares)) for character in _shown(page)]
 
 
 @cache

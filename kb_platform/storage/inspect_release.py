@@ -75,7 +75,8 @@ def trace_chunk(database: Database, chunk_id: int) -> dict[str, Any] | None:
         row = c.execute(
             """select jsonb_build_object(
                  'chunk', k.id, 'content', k.content, 'source', k.source, 'doc_id', k.doc_id, 'title', d.title, 'day', d.day,
-                 'source_object', d.source_object, 'raw_file', t.file, 'capture', t.capture_id, 'capture_run', t.run_id,
+                 'source_object', d.source_object, 'warnings', coalesce(d.metadata -> 'parse_warnings', '[]'),
+                 'left_out', coalesce(d.metadata -> 'parse_left_out', '[]'), 'raw_file', t.file, 'capture', t.capture_id, 'capture_run', t.run_id,
                  'start', p.start_char, 'end', p.end_char, 'space', k.space_id, 'model', s.spec ->> 'model',
                  'first_release', k.valid_from, 'last_release', nullif(k.valid_to, 2147483647) - 1, 'release_status', r.status,
                  'run', r.run_id, 'gates', (select jsonb_object_agg(g.gate, g.verdict) from gate_result g

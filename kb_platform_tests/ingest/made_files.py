@@ -67,3 +67,78 @@ def with_part(content: bytes, name: str, change: Callable[[bytes], bytes]) -> by
         if name not in old.namelist():
             new.writestr(name, change(b""))
     return out.getvalue()
+
+
+def pdf_of_pages(*streams: bytes, fields: tuple[str, ...] = ()) -> bytes:
+    """Return a PDF with a page for each of these drawings; `fields` are the annotations of the first page, and its form's fields."""
+    first = 5 + 2 * len(streams)
+    named = " ".join(f"{first + n} 0 R" for n in range(len(fields)))
+    form = f"/AcroForm << /Fields [{named}] /DA (/F1 11 Tf) >>" if fields else ""
+    kids = " ".join(f"{5 + 2 * n} 0 R" for n in range(len(streams)))
+    objects = [f"<< /Type /Catalog /Pages 2 0 R {form} >>".encode(), f"<< /Type /Pages /Kids [{kids}] /Count {len(streams)} >>".encode(),
+               b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", b"<< >>"]
+    for n, stream in enumerate(streams):
+        annotations = f"/Annots [{named}]" if fields and not n else ""
+        objects.append(f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] {annotations} /Contents {6 + 2 * n} 0 R "
+                       "/Resources << /Font << /F1 3 0 R >> >> >>".encode())
+        objects.append(b"<< /Length %d >> stream\n%s\nendstream" % (len(stream), stream))
+    objects += [field.replace("5 0 R", "4 0 R").encode() for field in fields]
+    out, offsets = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    start = len(out)
+    return out + b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table) + (
+        b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start))
+
+
+RELATED = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_RELATIONS = '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{}</Relationships>'
+_RELATION = '<Relationship Id="{}" Type="' + RELATED + '/{}" Target="{}"/>'
+
+
+def archive(parts: dict[str, str]) -> bytes:
+    """Return a ZIP archive of texts."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as written:
+        for name, text in parts.items():
+            written.writestr(name, text)
+    return out.getvalue()
+
+
+def workbook(sheets: dict[str, list[list[str]]], more: str = "", state: str = "visible", styles: str = "", rows: str = "") -> bytes:
+    """Return an Excel workbook of inline strings; what begins with < is a cell's XML. `more` ends each sheet, `state` is that of the last."""
+    space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    parts, entries, relations = {}, "", _RELATION.format("s", "styles", "styles.xml")
+    for n, (name, cells) in enumerate(sheets.items(), 1):
+        data = "".join(f'<row r="{r}">' + "".join(
+            text.replace("<c ", f'<c r="{chr(64 + c)}{r}" ') if text.startswith("<c ") else
+            f'<c r="{chr(64 + c)}{r}" t="inlineStr"><is><t>{text}</t></is></c>' for c, text in enumerate(row, 1)) + "</row>" for r, row in enumerate(cells, 1))
+        parts[f"xl/worksheets/sheet{n}.xml"] = f"<worksheet {space}>{rows}<sheetData>{data}</sheetData>{more}</worksheet>"
+        entries += f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}" state="{state if n == len(sheets) else "visible"}"/>'
+        relations += _RELATION.format(f"rId{n}", "worksheet", f"worksheets/sheet{n}.xml")
+    parts["xl/workbook.xml"] = f'<workbook {space} xmlns:r="{RELATED}"><sheets>{entries}</sheets></workbook>'
+    parts["xl/_rels/workbook.xml.rels"] = _RELATIONS.format(relations)
+    parts["xl/styles.xml"] = f"<styleSheet {space}>{styles}</styleSheet>"
+    return archive(parts)
+
+
+def slides(texts: list[list[str]], show: str = "1") -> bytes:
+    """Return a PowerPoint file; the first text of a slide is its title, and what begins with < is a shape's XML. `show` is the last one's."""
+    spaces = (f'xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" xmlns:r="{RELATED}" '
+              'xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"')
+    parts, entries, relations = {}, "", ""
+    for n, shapes in enumerate(texts, 1):
+        made = "".join(text if text.startswith("<p:") else f'<p:sp><p:nvSpPr><p:cNvPr id="1" name="x"/><p:nvPr>{"" if k else TITLE}</p:nvPr></p:nvSpPr>'
+                       f"<p:txBody><a:p><a:r><a:t>{text}</a:t></a:r></a:p></p:txBody></p:sp>" for k, text in enumerate(shapes))
+        shown = f'show="{show}"' if n == len(texts) else ""
+        parts[f"ppt/slides/slide{n}.xml"] = f"<p:sld {spaces} {shown}><p:cSld><p:spTree>{made}</p:spTree></p:cSld></p:sld>"
+        entries += f'<p:sldId id="{255 + n}" r:id="rId{n}"/>'
+        relations += _RELATION.format(f"rId{n}", "slide", f"slides/slide{n}.xml")
+    parts["ppt/presentation.xml"] = f"<p:presentation {spaces}><p:sldIdLst>{entries}</p:sldIdLst></p:presentation>"
+    parts["ppt/_rels/presentation.xml.rels"] = _RELATIONS.format(relations)
+    return archive(parts)
+
+
+TITLE = '<p:ph type="title"/>'

@@ -16,7 +16,7 @@ from kb_platform.ingest.parse import parse_document
 from kb_platform.ingest.sandbox import Sandbox
 from kb_platform.ingest.sources import Failed, Mark, Skipped, Unchanged, Upsert, find_deleted, open_source
 from kb_platform.ingest.unreadable import DocumentUnreadable
-from kb_platform_tests.ingest.made_files import pdf, raw, word
+from kb_platform_tests.ingest.made_files import pdf, raw, slides, word, workbook
 
 SUFFIXES = sorted(MEDIA_TYPES | EXTRA_MEDIA_TYPES)
 PIECES = [
@@ -144,6 +144,9 @@ def test_every_format_reads_something(sandbox: Sandbox, suffix: str) -> None:
     contents = {
         ".pdf": pdf("Take one tablet"),
         ".docx": word(lambda document: document.add_paragraph("Take one tablet")),
+        ".eml": b"From: a@example.org\nSubject: Dose\n\nTake one tablet\n",
+        ".xlsx": workbook({"Doses": [["Take one tablet"]]}),
+        ".pptx": slides([["Take one tablet"]]),
         ".xml": b"<article><body><p>Take one tablet</p></body></article>",
     }
     document = parse_document(raw(f"a{suffix.upper()}", contents.get(suffix, b"Take one tablet")), sandbox=sandbox)

@@ -72,7 +72,7 @@ def test_a_line_is_a_document_with_title_and_metadata(tmp_path: Path) -> None:
     assert isinstance(item, Upsert)
     document = item.document
     assert (document.doc_id, document.title, document.content) == ("a", "T", "Bödy".encode())
-    assert (document.media_type, document.source_object) == ("text/markdown", "documents.jsonl:1")
+    assert (document.media_type, document.source_object) == ("text/plain", "documents.jsonl:1")
     assert document.metadata == {"url": "v", "n": "5", "l": ["x", "1"], "o": '{"k": [1]}'}
 
 

@@ -21,7 +21,7 @@ def test_the_kinds_are_the_modules_of_the_folder() -> None:
         ("files", {}, "source of kind files: path: Field required"),
         ("files", {"path": "x", "globs": []}, "globs: Extra inputs are not permitted"),
         ("files", {"path": "x", "max_bytes": 0}, "max_bytes: Input should be greater than 0"),
-        ("files", {"path": "x", "extra_formats": ["exe"]}, "extra_formats.0: Input should be 'csv' or 'xml'"),
+        ("files", {"path": "x", "extra_formats": ["exe"]}, "extra_formats.0: Input should be 'csv', 'tsv', 'xml', 'xlsx', 'pptx' or 'eml'"),
         ("jsonl", {"path": "x", "include": ["*"]}, "include: Extra inputs are not permitted"),
         ("__init__", {}, "unknown kind"),
     ],

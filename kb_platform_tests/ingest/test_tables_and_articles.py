@@ -61,3 +61,8 @@ def test_entities_are_neither_fetched_nor_expanded(parse: Parse, tmp_path) -> No
         "a.xml", f'<!DOCTYPE a [<!ENTITY e SYSTEM "file://{secret}">]><article><body><p>Text &e;</p></body></article>'
     )
     assert document.text == "Text"
+
+
+def test_a_comma_in_numbers_and_names_is_no_delimiter(parse: Parse) -> None:
+    text = parse("a.csv", "Name;Strength, mg;Price, EUR\nDigitoxin, drops;0,07;2,10\nDigitoxin, pills;0,1;1,95\n").text
+    assert text == "| Name | Strength, mg | Price, EUR |\n|---|---|---|\n| Digitoxin, drops | 0,07 | 2,10 |\n| Digitoxin, pills | 0,1 | 1,95 |"

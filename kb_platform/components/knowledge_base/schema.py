@@ -49,8 +49,12 @@ class SourceModel(Strict):
     include: Annotated[list[str], described("files: patterns of what to read, as in .gitignore; empty reads every known format.")] = []
     exclude: Annotated[list[str], described("files: patterns of what to leave out.")] = []
     extra_formats: Annotated[
-        list[Literal["csv", "xml"]], described("files: formats that are read on request: csv tables, xml articles (JATS).")
+        list[Literal["csv", "tsv", "xml", "xlsx", "pptx", "eml"]],
+        described("files: formats that are read on request: csv, tsv and xlsx tables, xml articles (JATS), pptx slides, eml messages."),
     ] = []
+    text_format: Annotated[
+        Literal["plain", "markdown"], described("jsonl: what `text` is written in, where a line's own field `format` does not say it.")
+    ] = "plain"
     max_bytes: Annotated[int, Field(gt=0), described("A larger file, or a longer line, is reported instead of read.")] = 50 << 20
     allow_empty: Annotated[bool, described("Let a source that lost all its documents delete them all; otherwise that is an error.")] = False
     owners: Annotated[list[str], described("E-mail addresses or team:name; those of the knowledge base if left out.")] = []
@@ -62,6 +66,8 @@ class SourceModel(Strict):
         strange = [name for name in FILES_ONLY if self.kind != "files" and getattr(self, name)]
         if strange:
             raise ValueError(f"{', '.join(strange)}: only for sources of kind files")
+        if self.kind == "files" and self.text_format != "plain":
+            raise ValueError("text_format: only for sources of kind jsonl; files are read as their names say")
         return self
 
 
@@ -282,4 +288,6 @@ def _to_source(model: SourceModel, folder: Path) -> Source:
     options: dict[str, Any] = {"path": _absolute(model.path, folder), "max_bytes": model.max_bytes, "allow_empty": model.allow_empty}
     if model.kind == "files":
         options |= {name: list(getattr(model, name)) for name in FILES_ONLY}
+    else:
+        options["text_format"] = model.text_format
     return Source(name=model.name, kind=model.kind, options=options, searchable=tuple(model.searchable), context=tuple(model.context))

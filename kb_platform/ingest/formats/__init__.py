@@ -39,13 +39,20 @@ FORMATS = {
     "application/pdf": Format("pdf", "PDF"),
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format("docx", "Word"),
     "application/xml": Format("jats", "JATS XML"),
+    "message/rfc822": Format("mail", "e-mail"),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format("xlsx", "Excel"),
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": Format("pptx", "PowerPoint"),
 }
 MEDIA_TYPES = {
     ".md": "text/markdown", ".markdown": "text/markdown", ".txt": "text/plain", ".html": "text/html", ".htm": "text/html",
     ".pdf": "application/pdf", ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 }
 # Data and markup of any meaning come under these names, so that a source reads them only when it is told to.
-EXTRA_MEDIA_TYPES = {".csv": "text/csv", ".xml": "application/xml"}
+EXTRA_MEDIA_TYPES = {
+    ".csv": "text/csv", ".tsv": "text/csv", ".xml": "application/xml", ".eml": "message/rfc822",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}
 
 
 def media_type_of(name: str) -> str:

@@ -8,6 +8,7 @@ hidden text (counted), comments, headers and footers.
 import io
 import zipfile
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from kb_platform.ingest.formats import Parsed
@@ -59,7 +60,11 @@ class _Body:
         self.parts = {rel.reltype.rsplit("/", 1)[-1]: rel.target_part for rel in document.part.rels.values() if not rel.is_external}
         self.styles = Styles(document.styles.element)
         self.runs = Runs(self.styles, self.left_out)
-        self.numberings = Numberings(self._root("numbering"))
+
+    @cached_property
+    def numberings(self) -> Numberings:
+        """The numberings, read when a paragraph is numbered."""
+        return Numberings(self._root("numbering"))
 
     def _root(self, kind: str) -> Any:
         from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]  a compiled module without types

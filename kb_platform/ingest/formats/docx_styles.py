@@ -26,6 +26,8 @@ class Properties:
 
     def over(self, below: "Properties") -> "Properties":
         """Return these properties, and those of `below` where these say nothing."""
+        if below is NOTHING or self is NOTHING:
+            return self if below is NOTHING else below
         return Properties(*(own if own is not None else other for own, other in zip(_values(self), _values(below), strict=True)))
 
 
@@ -33,42 +35,41 @@ NOTHING = Properties()
 
 
 def _values(properties: Properties) -> tuple[Any, ...]:
-    return tuple(getattr(properties, name) for name in Properties.__dataclass_fields__)
+    return (properties.level, properties.hidden, properties.struck, properties.place, properties.font, properties.colour, properties.numbering,
+            properties.depth)
 
 
 class Styles:
     """The styles of a document by id."""
 
     def __init__(self, root: Any) -> None:
-        """Read styles.xml's root."""
-        self._own: dict[str, tuple[Properties, str]] = {}
+        """Take styles.xml's root; a style is read when a paragraph or a run names it."""
+        self._elements = {style.get(f"{W}styleId") or "": style for style in root.iter(f"{W}style")}
         self._whole: dict[str, Properties] = {"": NOTHING}
-        self._default = ""
-        for style in root.iter(f"{W}style"):
-            name = value(style.find(f"{W}name"))
-            heading = _HEADING.fullmatch(name)
-            level = int(heading[1]) if heading else 1 if name.lower() == "title" else None
-            own = Properties(level=level).over(paragraph_properties(style)).over(run_properties(style.find(f"{W}rPr")))
-            self._own[style.get(f"{W}styleId") or ""] = (own, value(style.find(f"{W}basedOn")))
-            if style.get(f"{W}type") == "paragraph" and style.get(f"{W}default") in ("1", "true", "on"):
-                self._default = style.get(f"{W}styleId") or ""
+        self._default = next((name for name, style in self._elements.items() if style.get(f"{W}type") == "paragraph"
+                              and style.get(f"{W}default") in ("1", "true", "on")), "")
 
     def of(self, style: str) -> Properties:
         """Return what a style says, with all that it is based on; an unknown one says nothing."""
         if style not in self._whole:
-            chain, at = [], style
-            while at in self._own and at not in chain:  # one may bite its tail
-                chain.append(at)
-                at = self._own[at][1]
-            found = NOTHING
-            for name in chain:
-                found = found.over(self._own[name][0])
+            found, at, seen = NOTHING, style, set[str]()
+            while at in self._elements and at not in seen:  # one may bite its tail
+                seen.add(at)
+                found = found.over(_own(self._elements[at]))
+                at = value(self._elements[at].find(f"{W}basedOn"))
             self._whole[style] = found
         return self._whole[style]
 
     def of_paragraph(self, style: str) -> Properties:
         """Return what a paragraph style says; the default one where a paragraph names none."""
         return self.of(style or self._default)
+
+
+def _own(style: Any) -> Properties:
+    name = value(style.find(f"{W}name"))
+    heading = _HEADING.fullmatch(name)
+    level = int(heading[1]) if heading else 1 if name.lower() == "title" else None
+    return Properties(level=level).over(paragraph_properties(style)).over(run_properties(style.find(f"{W}rPr")))
 
 
 def paragraph_properties(element: Any) -> Properties:
@@ -87,12 +88,14 @@ def run_properties(properties: Any) -> Properties:
     """Return what a w:rPr says itself."""
     if properties is None or not len(properties):
         return NOTHING
-    place, font = value(properties.find(f"{W}vertAlign")) or _place(value(properties.find(f"{W}position"))), properties.find(f"{W}rFonts")
-    struck = is_on(properties.find(f"{W}strike"))
+    found = {child.tag: child for child in properties}
+    font, struck = found.get(f"{W}rFonts"), is_on(found.get(f"{W}strike"))
+    place = value(found.get(f"{W}vertAlign")) or _place(value(found.get(f"{W}position")))
+    # On a ground of its own, whichever it is, white text may be seen.
+    colour = "on a ground" if f"{W}shd" in found or f"{W}highlight" in found else value(found.get(f"{W}color")).upper()
     return Properties(
-        hidden=is_on(properties.find(f"{W}vanish")), struck=struck if struck is not None else is_on(properties.find(f"{W}dstrike")),
-        place=place or None, font=None if font is None else font.get(f"{W}ascii") or font.get(f"{W}hAnsi"),
-        colour=_colour(properties),
+        hidden=is_on(found.get(f"{W}vanish")), struck=struck if struck is not None else is_on(found.get(f"{W}dstrike")),
+        place=place or None, font=None if font is None else font.get(f"{W}ascii") or font.get(f"{W}hAnsi"), colour=colour or None,
     )
 
 
@@ -101,10 +104,3 @@ def _place(position: str) -> str:
         return "" if abs(int(position)) < _RAISED_BY else "superscript" if int(position) > 0 else "subscript"
     except ValueError:
         return ""
-
-
-def _colour(properties: Any) -> str | None:
-    """Return a run's colour in upper case; with a ground of its own, whichever it is, none."""
-    if properties.find(f"{W}shd") is not None or properties.find(f"{W}highlight") is not None:
-        return "on a ground"
-    return value(properties.find(f"{W}color")).upper() or None

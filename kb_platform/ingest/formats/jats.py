@@ -37,15 +37,16 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError:
         raise DocumentUnreadable("malformed XML") from None
-    for element in root.iter(etree.Element):  # a default namespace, or a prefix, says nothing that the names do not
-        element.tag = etree.QName(element).localname
+    for element in root.iter("{*}*"):  # a default namespace, or a prefix, says nothing that the names do not
+        if "}" in element.tag:
+            element.tag = element.tag.rpartition("}")[2]
     article = root if root.tag == "article" else root.find(".//article")
     if article is None:
         raise DocumentUnreadable("XML, but no JATS article")
     title, left_out = inline_text(article.find("front/article-meta/title-group/article-title")), LeftOuts()
     parts = [part for place in _PLACES for found in article.findall(place) for part in _blocks(found, 1)]
     for references in article.iter("ref-list"):
-        left_out.add("references", " ".join("".join(references.itertext()).split()))
+        left_out.add("references", "".join(references.itertext()))
     return Parsed(title, "\n\n".join([f"# {title}", *parts] if title and parts else parts), _metadata(article), left_out=left_out.entries())
 
 

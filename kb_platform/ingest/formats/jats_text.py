@@ -26,7 +26,7 @@ def _pieces(element: Any, without: frozenset[Any]) -> list[str]:
     pieces = [element.text or ""]
     for child in element:
         if isinstance(child.tag, str) and child.tag not in _SILENT and child not in without:
-            pieces.append(_piece(child, without, "".join(pieces[-2:])))
+            pieces.append(_piece(child, without, "".join(pieces[-2:]) if child.tag in ("sup", "xref") else ""))
             if child.tag in _SPACED:
                 pieces.append(" ")
         pieces.append(child.tail or "")

@@ -1,15 +1,26 @@
-"""PDF by pdfium: the text layer of every page, lines as they stand on the page, words that were hyphenated at its edge joined."""
+"""PDF by pdfium: the text that is painted on every page, in reading order, with ruled tables and filled forms.
+
+Heads and feet that run through the pages would cut sentences in two: a head stays on its first page, a foot on its last.
+"""
 
 import re
+from typing import Any
 
 from kb_platform.ingest.decode import sniff
 from kb_platform.ingest.formats import Parsed
+from kb_platform.ingest.formats.left_out import LeftOuts
+from kb_platform.ingest.formats.pdf_forms import fill_in
+from kb_platform.ingest.formats.pdf_lines import Segment, in_reading_order, lines_of, write_marks
+from kb_platform.ingest.formats.pdf_pages import PageLines, joined_pages
+from kb_platform.ingest.formats.pdf_rules import grids
+from kb_platform.ingest.formats.pdf_runs import Run, page_runs
+from kb_platform.ingest.formats.pdf_words import joined_words
+from kb_platform.ingest.formats.tables import spanning_table
 from kb_platform.ingest.limits import ParseLimits
 from kb_platform.ingest.unreadable import DocumentUnreadable
 
 _HEAD = 1024  # the header may stand anywhere in here
 _TAIL = 2048
-_HYPHEN = re.compile("[\x02\u00ad\ufffe]\r?\n?")  # pdfium's marks for a hyphen that only the line break needed
 _FILE_NAME = re.compile(r"\s*(?:microsoft \w+ - .*|untitled.*|.*\.(?:docx?|pdf|tex|dvi|indd|qxd|pptx?|xlsx?))\s*", re.IGNORECASE)
 
 
@@ -27,28 +38,66 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:
         document = pdfium.PdfDocument(content)
     except pdfium.PdfiumError as error:
         raise DocumentUnreadable(_why_not(error, content)) from None
+    left_out = LeftOuts()
     try:
-        pages = [_page_text(document, number) for number in range(len(document))]
+        form = _form(document)
+        pages = [_page_lines(document, number, form, left_out) for number in range(len(document))]
         title = document.get_metadata_dict().get("Title", "")
     except pdfium.PdfiumError:
         raise DocumentUnreadable("damaged PDF: a page cannot be loaded") from None
     finally:
         document.close()
-    text = "\n\n".join(page for page in pages if page)
+    text = joined_words(joined_pages(pages, left_out))
     if not any(c.isalnum() for c in text):
         raise DocumentUnreadable(f"no text on {len(pages)} page{'s' * (len(pages) != 1)} (scanned?)")
     warnings = () if _is_complete(content) else ("the PDF has no end mark: it may be truncated",)
-    return Parsed("" if _FILE_NAME.fullmatch(title) else title, text, warnings=warnings)
+    return Parsed("" if _FILE_NAME.fullmatch(title) else title, text, warnings=warnings, left_out=left_out.entries())
 
 
-def _page_text(document, number: int) -> str:
+def _form(document: Any) -> Any:
+    """Return the handle of the document's form, None where there is none. It dies with the document."""
+    if not document.get_formtype():
+        return None
+    document.init_forms()
+    return document.formenv
+
+
+def _page_lines(document: Any, number: int, form: Any, left_out: LeftOuts) -> PageLines:
     page = document[number]
     text_page = page.get_textpage()
     try:
-        return _HYPHEN.sub("", text_page.get_text_bounded()).strip()
+        runs = page_runs(page, text_page)
+        for run in runs:
+            if not run.shown:
+                left_out.add("hidden", run.text)
+        lines = _lines([run for run in runs if run.shown], page)
+        if form is not None:
+            fill_in(page, form, lines)
+        bottom, top = page.get_bbox()[1], page.get_bbox()[3]
+        return PageLines(lines, bottom, top)
     finally:
         text_page.close()
         page.close()
+
+
+def _lines(runs: list[Run], page: Any) -> list[Segment]:
+    """Return the lines of a page; a table is one of them, where its first run stands."""
+    write_marks(runs)
+    parts: list[Segment] = []
+    loose: list[Run] = []
+    tables = grids(page) if runs else []
+    written: set[int] = set()
+    for run in runs:
+        at = next((n for n, grid in enumerate(tables) if grid.holds(run)), None)
+        if at is None:
+            loose.append(run)
+        elif at not in written:
+            written.add(at)
+            held = [(r, (" " if r.gap else "") + r.text) for r in runs if tables[at].holds(r)]
+            table = spanning_table(tables[at].rows([(r, joined_words(t)) for r, t in held]))
+            parts += [*in_reading_order(lines_of(loose)), Segment(f"\n{table}\n", run.x0, run.x1, run.y, run.size)]
+            loose = []
+    return parts + in_reading_order(lines_of(loose))
 
 
 def _why_not(error: Exception, content: bytes) -> str:

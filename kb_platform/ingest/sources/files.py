@@ -35,7 +35,8 @@ class Settings(BaseModel):
     include: Annotated[tuple[str, ...], Field(description="Patterns of what to read, as in .gitignore; empty: everything.")] = ()
     exclude: Annotated[tuple[str, ...], Field(description="Patterns of what to leave out.")] = ()
     extra_formats: Annotated[
-        tuple[Literal["csv", "xml"], ...], Field(description="Formats that are read on request: csv tables, xml articles (JATS).")
+        tuple[Literal["csv", "tsv", "xml", "xlsx", "pptx", "eml"], ...],
+        Field(description="Formats that are read on request: csv, tsv and xlsx tables, xml articles (JATS), pptx slides, eml messages."),
     ] = ()
     max_bytes: Annotated[int, Field(gt=0, description="A larger file is reported instead of read.")] = 50 << 20
     allow_empty: Annotated[bool, Field(description="Let a folder that lost all its documents delete them all.")] = False

@@ -29,6 +29,9 @@ class Settings(BaseModel):
     kind: Literal["jsonl"] = "jsonl"
     path: Annotated[Path, Field(description="A .jsonl file, or a folder that holds documents.jsonl or corpus.jsonl.")]
     max_bytes: Annotated[int, Field(gt=0, description="A longer line is reported instead of read.")] = 50 << 20
+    text_format: Annotated[
+        Literal["plain", "markdown"], Field(description="What `text` is written in, where a line's own `format` does not say it.")
+    ] = "plain"
     allow_empty: Annotated[bool, Field(description="Let a file that lost all its lines delete all documents.")] = False
 
 
@@ -105,7 +108,7 @@ class Source:
         doc_id, value = _identified(line)
         if last.get(doc_id) != number:
             raise _BadLine(f"doc_id comes again on line {last.get(doc_id)}, which counts", doc_id)
-        document = _document(doc_id, value, where)
+        document = _document(doc_id, value, where, self.settings.text_format)
         # The line number is where it was found, not what it is: it is no part of the digest.
         mark = known.get(doc_id)
         return Unchanged(doc_id, mark.stamp) if mark and mark.digest == document.digest else Upsert(document)
@@ -153,7 +156,7 @@ def _identified(line: bytes) -> tuple[str, dict[str, Any]]:
     return str(doc_id), value
 
 
-def _document(doc_id: str, value: dict[str, Any], where: str) -> RawDocument:
+def _document(doc_id: str, value: dict[str, Any], where: str, text_format: str) -> RawDocument:
     if "text" not in value:
         raise _BadLine("no field `text`", doc_id)
     text, title = value["text"] or "", value.get("title") or ""
@@ -162,11 +165,17 @@ def _document(doc_id: str, value: dict[str, Any], where: str) -> RawDocument:
     if isinstance(title, list | dict):
         raise _BadLine("`title` is no string", doc_id)
     try:
-        document = RawDocument(doc_id, text.encode(), "text/markdown", where, _plain(title), _metadata(value))
+        document = RawDocument(doc_id, text.encode(), _media_type(value, text_format), where, _plain(title), _metadata(value))
         _ = document.digest  # encodes title and metadata too
     except UnicodeEncodeError:
         raise _BadLine("it holds half of a surrogate pair, which is no character", doc_id) from None
     return document
+
+
+def _media_type(value: dict[str, Any], text_format: str) -> str:
+    """Return what a line's text is: as its `format` (or `media_type`) says, else as the source does. Angle brackets in plain text are text."""
+    said = str(value.get("format") or value.get("media_type") or text_format).lower().removeprefix("text/")
+    return "text/markdown" if said in ("markdown", "md") else "text/plain"
 
 
 def _metadata(value: dict[str, Any]) -> dict[str, str | list[str]]:
