@@ -24,6 +24,7 @@ REPORT: dict[str, Any] = {
     "documents": {"new": 1, "changed": 0, "unchanged": 7, "deleted": 0, "failed": 1, "unreadable": 20}, "chunks": {"total": 40},
     "vectors": {"computed": 5, "reused": 0, "left": 0}, "rows": {"inserted": 5, "closed": 0}, "seconds": {"ingest": 0.5, "total": 2.0},
     "failures": [{"source_object": "scan[1].pdf", "reason": "is encrypted"}], "errors": {},
+    "warnings": [{"source_object": "old[2].txt", "reason": "its encoding was guessed: cp1250"}],
     "skipped": [{"reason": "no reader for .csv", "count": "4", "example": "beds[2].csv"}],
 }
 
@@ -75,6 +76,7 @@ def test_a_refresh_that_is_stopped_says_why_in_lines_that_fit(narrow: Console) -
     assert "left alone 4: no reader for .csv, such as beds[2].csv" in shown
     assert "- a slice [numbers] lost" in shown
     assert "scan[1].pdf: is encrypted" in shown
+    assert "read, but  old[2].txt: its encoding was guessed: cp1250" in shown
     assert shown.strip().endswith("release 3: verdict regression, is not promoted; readers still see release 2")
 
 
