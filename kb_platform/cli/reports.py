@@ -156,7 +156,7 @@ def _show_golden(found: "EvaluationReport", other: str) -> None:
     show_table(("measure", ours, "interval", other, "interval"),
                ((s.measure, *_figures(s)) for m in golden.measures for s in golden.of_measure(m)[:1]))
     show_table((golden.primary, "goldens", ours, "interval", other, "interval", "better", "worse"),
-               ((s.slice, s.queries, *_figures(s), *((s.wins, s.losses) if s.live is not None else ())) for s in golden.of_measure(golden.primary)))
+               ((s.slice, s.queries, *_figures(s), *((s.wins, s.losses) if s.live is not None else (None, None))) for s in golden.of_measure(golden.primary)))
     if golden.comparisons:
         show_table(("measure", "slice", "difference", "interval", "p", "sign test p"),
                    ((c.measure, c.slice, f"{c.difference:+.3f}", f"{c.interval[0]:+.3f} to {c.interval[1]:+.3f}", f"{c.adjusted_p:.2g}",

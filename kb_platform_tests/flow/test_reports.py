@@ -82,6 +82,13 @@ def test_a_judged_release_has_its_report(kb: KnowledgeBase, tmp_path: Path) -> N
     assert f"{kb.name}, release 3: verdict {report['history'][2]['verdict']}" in run("report", kb.name)[1]
 
 
+@pytest.mark.parametrize(("release", "slice_line"), [(1, "all 4 1.000"), (2, "all 4 1.000"), (3, "all 1 1.000")])
+def test_a_report_is_shown_with_and_without_a_release_to_compare_with(kb: KnowledgeBase, release: int, slice_line: str) -> None:
+    code, told = run("report", kb.name, "--release", str(release))
+    assert code == 0
+    assert any(" ".join(line.split()).startswith(slice_line) for line in told.splitlines()), told
+
+
 def test_dagster_plots_the_figures_and_lists_the_releases(kb: KnowledgeBase) -> None:
     with open_instance(session.settings()) as instance:
         observed = instance.fetch_observations(dg.AssetKey([kb.name, "release_candidate"]), limit=5).records
