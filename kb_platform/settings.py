@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     compute: str = Field(
         default="", description="What pods of steps ask of a cluster where a knowledge base's `compute` does not say: a YAML file, or YAML itself.",
     )
+    step_patience: float = Field(
+        default=120, ge=0, le=86_400,
+        description="Seconds for which a step tries again what may pass: a database that restarts, an object store that does not answer.",
+    )
     dagster_database: str = Field(
         default="dagster", min_length=1, max_length=63, description="Database, on the same server, of Dagster's runs and events.",
     )

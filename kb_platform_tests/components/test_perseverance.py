@@ -5,8 +5,10 @@ from collections.abc import Callable
 import dagster as dg
 import pytest
 
-from kb_platform.components.knowledge_base.perseverance import WAITS, persevere, persevering
+from kb_platform.components.knowledge_base.perseverance import persevere, persevering, waits_within
 from kb_platform.knowledge.errors import KbError, SourceError, TransientError
+
+WAITS = (1, 2, 4)
 
 
 def failing(*errors: KbError) -> tuple[list[KbError], Callable[[], str]]:
@@ -20,17 +22,26 @@ def failing(*errors: KbError) -> tuple[list[KbError], Callable[[], str]]:
     return left, work
 
 
-def test_what_may_pass_is_tried_again_after_longer_and_longer_waits() -> None:
+@pytest.mark.parametrize("patience", [0, 0.5, 1, 7, 120, 3600])
+def test_waits_are_longer_and_longer_and_end_with_the_patience(patience: float) -> None:
+    waits = waits_within(patience)
+    assert sum(waits) == patience
+    assert waits[:-1] == sorted(waits[:-1])
+    assert max(waits, default=0) <= 60
+
+
+def test_what_may_pass_is_tried_again_for_as_long_as_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KB_STEP_PATIENCE", "7")
     slept: list[float] = []
     _, work = failing(*[TransientError("away")] * len(WAITS))
     assert persevere(work, sleep=slept.append) == "done"
-    assert slept == list(WAITS) == sorted(WAITS)
+    assert slept == list(WAITS)
 
 
 def test_what_does_not_pass_is_a_failure_with_its_sentence() -> None:
     _, work = failing(*[TransientError("away", where="kb_x", action="start it")] * (len(WAITS) + 1))
     with pytest.raises(dg.Failure) as failed:
-        persevere(work, sleep=lambda _: None)
+        persevere(work, WAITS, sleep=lambda _: None)
     assert failed.value.description == "kb_x: away; start it"
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from kb_platform.cli import session
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.local.environment import ensure_database
@@ -38,7 +40,8 @@ def test_ctrl_c_is_one_sentence(make_kb: MakeKb, tmp_path: Path) -> None:
     assert (process.returncode, said.strip()) == (130, "interrupted: what is done stays done, the next refresh continues there")
 
 
-def test_a_lost_database_is_one_sentence(make_kb: MakeKb, tmp_path: Path) -> None:
+def test_a_lost_database_is_one_sentence(make_kb: MakeKb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KB_STEP_PATIENCE", "3")
     with refresh_at_its_vectors(make_kb, tmp_path / "reached") as process:
         try:
             kill_server()

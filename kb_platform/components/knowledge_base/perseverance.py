@@ -13,11 +13,12 @@ from typing import ParamSpec, TypeVar
 import dagster as dg
 
 from kb_platform.knowledge.errors import PermanentError, TransientError
+from kb_platform.settings import Settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-WAITS = (1, 2, 4, 8, 15, 30, 60)  # seconds between tries: two minutes, in which a server restarts or a standby takes over
+FIRST, LONGEST = 1.0, 60.0  # seconds between two tries
 
 
 def persevering(body: Callable[P, T]) -> Callable[P, T]:
@@ -30,19 +31,27 @@ def persevering(body: Callable[P, T]) -> Callable[P, T]:
     return tried
 
 
-def persevere(work: Callable[[], T], waits: Sequence[float] = WAITS, sleep: Callable[[float], None] = time.sleep) -> T:
-    """Return what the work returns, tried again after each of `waits` while it ends with a TransientError.
+def waits_within(patience: float) -> list[float]:
+    """Return the seconds to wait before each further try: each twice the one before, up to a minute, `patience` in all."""
+    waits: list[float] = []
+    while (left := patience - sum(waits)) > 0:
+        waits.append(min(left, LONGEST, FIRST * 2 ** len(waits)))
+    return waits
+
+
+def persevere(work: Callable[[], T], waits: Sequence[float] | None = None, sleep: Callable[[float], None] = time.sleep) -> T:
+    """Return what the work returns, tried again after each of `waits` (unset: for KB_STEP_PATIENCE) while it ends with a TransientError.
 
     Said on standard error, which is the step's own file: Dagster's log is in a database that may be the one that is away.
 
     Raises:
         Failure: a PermanentError, or a TransientError that did not pass; its description is the sentence for people.
     """
-    for wait in waits:
+    for wait in waits_within(Settings().step_patience) if waits is None else waits:
         try:
             return _decided(work)
         except TransientError as error:
-            print(f"{error}: trying again in {wait} s", file=sys.stderr, flush=True)
+            print(f"{error}: trying again in {wait:g} s", file=sys.stderr, flush=True)
             sleep(wait)
     try:
         return _decided(work)
