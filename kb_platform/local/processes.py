@@ -59,22 +59,32 @@ def load(path: Path) -> ProcessRecord | None:
     return found if known else None
 
 
+WAITING = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "sh")  # becomes the program once it is told to, and ends if nobody is left to tell it
+
+
 def start(
     argv: Sequence[str | Path], *, environment: Mapping[str, str], log: Path, folder: Path, owner: Owner | None = None,
-    digest: str = "",
+    digest: str = "", record_at: Path | None = None,
 ) -> ProcessRecord:
-    """Start a process that outlives this one, appending what it prints to `log`."""
+    """Start a process that outlives this one, appending what it prints to `log`.
+
+    With `record_at` it begins when its record is there: whoever is killed on the way leaves no process that nobody knows of.
+    """
     if log.exists() and log.stat().st_size > LOG_LIMIT:
         log.replace(log.with_name(f"{log.name}.1"))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         process = subprocess.Popen(
-            [str(part) for part in argv], env=dict(environment), cwd=folder, start_new_session=True, **as_user(owner),
-            stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor,
+            [*(WAITING if record_at else ()), *map(str, argv)], env=dict(environment), cwd=folder, start_new_session=True, **as_user(owner),
+            stdin=subprocess.PIPE if record_at else subprocess.DEVNULL, stdout=descriptor, stderr=descriptor,
         )
     finally:
         os.close(descriptor)
     record = ProcessRecord(process.pid, _mark(process.pid), digest)
+    if record_at and process.stdin:
+        record.save(record_at)
+        with suppress(BrokenPipeError), process.stdin:  # it has ended already, as whoever waits for it will see
+            process.stdin.write(b"go\n")
     process.returncode = 0  # left running on purpose: else Popen complains when this object is collected
     return record
 

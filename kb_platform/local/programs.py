@@ -55,7 +55,7 @@ def ensure(home: Path, program: Program, report: Report) -> None:
     report(f"starting {program.title}")
     # Not this process's working folder: it may be removed, and a module of the same name there would be loaded instead.
     processes.start(program.argv, environment={**program.inherited, **program.variables}, log=log_path(home, program.name), folder=path.parent,
-                    digest=digest).save(path)
+                    digest=digest, record_at=path)
 
 
 def wait(home: Path, program: Program, report: Report, patience: float) -> None:

@@ -1,17 +1,17 @@
 """What guards a knowledge base in its database, compared with what this version's migrations make.
 
 The comparison is with a schema that the migrations make for it, in a transaction that is rolled back: whatever the server's version, both are
-described by the same catalogs. Triggers, functions, policies, grants, constraints and views are compared, each as it is, and whether it is on.
+described by the same catalogs. Triggers, functions, policies, grants, constraints, views, rules and roles are compared, each as it is, and whether it is on.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import cache
 from typing import LiteralString
 
 import psycopg
 
-from kb_platform.storage.database import Database, driver
+from kb_platform.storage.database import LOGIN_ROLES, Database, driver
 
 Guards = Mapping[str, str]
 """What there is, by what it is called, as it is: with the schema's and the roles' names left out."""
@@ -39,17 +39,35 @@ CATALOGS: tuple[LiteralString, ...] = (
           from aclexplode(t.attacl) a), '')
        from pg_attribute t join pg_class c on c.oid = t.attrelid left join pg_attrdef d on d.adrelid = t.attrelid and d.adnum = t.attnum
        where c.relnamespace = %(schema)s::regnamespace and c.relkind in ('r', 'p') and t.attnum > 0 and not t.attisdropped""",
-    r"""select 'event trigger ' || e.evtname, e.evtenabled::text || ' ' || e.evtfoid::regproc::text from pg_event_trigger e
-       where e.evtname like %(schema)s || '\_guard\_%%'""",
+    """select 'event trigger ' || e.evtname, e.evtenabled::text || ' ' || e.evtfoid::regproc::text from pg_event_trigger e
+       join pg_proc p on p.oid = e.evtfoid where p.pronamespace = %(schema)s::regnamespace""",
+    """select 'foreign key ' || n.conname || ' on ' || c.relname, string_agg(distinct g.tgenabled::text, '') from pg_trigger g
+       join pg_constraint n on n.oid = g.tgconstraint join pg_class c on c.oid = n.conrelid
+       where g.tgisinternal and c.relnamespace = %(schema)s::regnamespace group by 1""",
+    """select 'unique index ' || c.relname, pg_get_indexdef(i.indexrelid) || ' ' || i.indisvalid from pg_index i
+       join pg_class c on c.oid = i.indexrelid where c.relnamespace = %(schema)s::regnamespace and i.indisunique""",
+    """select 'rule ' || r.rulename || ' on ' || c.relname, pg_get_ruledef(r.oid) from pg_rewrite r
+       join pg_class c on c.oid = r.ev_class where c.relnamespace = %(schema)s::regnamespace and r.rulename <> '_RETURN'""",
+    """select 'operator ' || o.oprname, format_type(o.oprleft, null) || ' ' || format_type(o.oprright, null) from pg_operator o
+       where o.oprnamespace = %(schema)s::regnamespace""",
+    """select 'schema ' || n.nspname, pg_get_userbyid(n.nspowner) || ' ' || coalesce((
+         select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by a.grantee::regrole::text, a.privilege_type)
+         from aclexplode(n.nspacl) a), '') from pg_namespace n where n.nspname = %(schema)s""",
+    """select 'role ' || r.rolname, concat_ws(' ', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolreplication, r.rolbypassrls, 'in', (
+         select string_agg(m.roleid::regrole::text, ',' order by m.roleid::regrole::text) from pg_auth_members m where m.member = r.oid), 'holds', (
+         select string_agg(m.member::regrole::text, ',' order by m.member::regrole::text) from pg_auth_members m
+         where m.roleid = r.oid and r.rolname <> %(schema)s || '_reader'))
+       from pg_roles r where r.rolname in (select %(schema)s || '_' || unnest(%(roles)s::text[]))""",
 )
 
 
 def guards_of(connection: psycopg.Connection, schema: str) -> Guards:
     """Return what guards a schema; the connection is the owner's."""
+    names = {"schema": schema, "roles": list(LOGIN_ROLES)}
     connection.execute("set local search_path to pg_catalog")  # so that every name of the schema is written out
     found = {}
     for statement in CATALOGS:
-        for name, value in connection.execute(statement, {"schema": schema}):
+        for name, value in connection.execute(statement, names):
             found[name.replace(schema, "{schema}")] = value.replace(schema, "{schema}")
     return found
 
@@ -59,7 +77,7 @@ def changed_guards(database: Database) -> Iterator[str]:
     with database.transaction("owner") as c:
         spaces = tuple(c.execute("select space_id, spec::text from embedding_space where to_regclass('chunk_' || space_id) is not null order by 1"))
         found = guards_of(c, database.schema)
-    expected = _expected(database, spaces)
+    expected = _expected(database.owner_url, spaces)
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             yield f"{name.replace('{schema}', database.schema)} is gone"
@@ -70,12 +88,21 @@ def changed_guards(database: Database) -> Iterator[str]:
             yield f"{name.replace('{schema}', database.schema)}{off}"
 
 
+@dataclass(frozen=True)
+class _Reference(Database):
+    """A schema that is made only to be looked at, under a name that no knowledge base can have."""
+
+    @property
+    def schema(self) -> str:
+        return "kb__reference"
+
+
 @cache
-def _expected(database: Database, spaces: tuple[tuple[str, str], ...]) -> Guards:
+def _expected(owner_url: str, spaces: tuple[tuple[str, str], ...]) -> Guards:
     """Return what the migrations make for a schema with these spaces: made, described, and rolled back."""
     from kb_platform.storage.migrate import upgrade
 
-    reference = replace(database, name=f"verify_{database.name}"[:48])
+    reference = _Reference(owner_url, "reference")
     with reference.engine("owner").connect() as connection:
         upgrade(connection, reference)
         raw = driver(connection)

@@ -26,6 +26,17 @@ processes.start(argv, environment={}, log=folder / "log", folder=folder).save(fo
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+START_RECORDED = """
+import sys, os, signal
+from pathlib import Path
+from kb_platform.local import processes
+folder = Path(sys.argv[1])
+if sys.argv[2:]:
+    processes.ProcessRecord.save = lambda record, path: (print(record.pid, flush=True), os.kill(os.getpid(), signal.SIGKILL))
+argv = [sys.executable, "-c", "import signal; print('began', flush=True); signal.pause()"]
+processes.start(argv, environment={}, log=folder / "log", folder=folder, record_at=folder / "record")
+"""
+
 
 def start(folder: Path, code: str, environment: dict[str, str] | None = None) -> ProcessRecord:
     argv = [sys.executable, "-c", code]
@@ -99,6 +110,18 @@ def test_a_process_outlives_the_one_that_started_it(tmp_path: Path) -> None:
     record = processes.load(tmp_path / "record")
     assert record is not None
     assert processes.is_running(record)
+    processes.stop(processes.session(record))
+
+
+def test_a_process_begins_when_its_record_is_there_and_never_if_its_starter_was_killed_before(tmp_path: Path) -> None:
+    pid, _ = python(START_RECORDED, tmp_path, "killed").communicate()
+    wait_until(lambda: not processes.is_live(int(pid)), "what nobody knows of has ended")
+    assert ((tmp_path / "log").read_text(), processes.load(tmp_path / "record")) == ("", None)
+    python(START_RECORDED, tmp_path).communicate()
+    wait_for(tmp_path / "log", "began")
+    record = processes.load(tmp_path / "record")
+    assert processes.is_running(record)
+    assert record is not None
     processes.stop(processes.session(record))
 
 

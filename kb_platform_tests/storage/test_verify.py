@@ -11,6 +11,7 @@ from kb_platform.storage.database import Database
 from kb_platform.storage.guards import changed_guards
 from kb_platform.storage.releases import promote
 from kb_platform.storage.verify import verify
+from kb_platform_tests.homes import damaged
 from kb_platform_tests.storage.made_releases import SPACE, MadeReleases
 
 pytestmark = pytest.mark.random_order(disabled=True)  # what one forges, the others would find
@@ -55,6 +56,14 @@ GUARDS = {
     "a function for everybody": ("grant execute on function digests_of_rows(int, bool) to public", "is not as it was shipped"),
     "a constraint less": ("alter table judgement drop constraint judgements_are_signed", "constraint judgements_are_signed on judgement is gone"),
     "a pass by default": ("alter table judgement alter column passed drop expression", "column judgement.passed is not as it was shipped"),
+    "a role that has another's rights": ("grant {schema}_writer to {schema}_reader", "role {schema}_reader is not as it was shipped"),
+    "a role past row security": ("alter role {schema}_reader bypassrls", "role {schema}_reader is not as it was shipped"),
+    "somebody in a role": ("create role {schema}_mine in role {schema}_promoter", "role {schema}_promoter is not as it was shipped"),
+    "a right on the schema": ("grant create on schema {schema} to {schema}_writer", "schema {schema} is not as it was shipped"),
+    "a rule": ("create rule mine as on insert to judgement do instead nothing", "rule mine on judgement is none of ours"),
+    "an operator": ("create operator {schema}.<> (leftarg = bytea, rightarg = bytea, function = byteane)", "operator <> is none of ours"),
+    "two candidates": ("drop index one_candidate", "unique index one_candidate is gone"),
+    "no foreign keys": ("alter table active disable trigger all", "foreign key active_release_id_promotable_fkey on active is not as it was shipped"),
     "no note of changes": ("alter event trigger {schema}_guard_change disable", "event trigger {schema}_guard_change"),
 }
 
@@ -124,6 +133,7 @@ def test_a_guard_that_is_not_as_it_was_shipped_is_named(database: Database, chan
 def test_a_verdict_that_nobody_signed_promotes_nothing(releases: MadeReleases, database: Database) -> None:
     failed = releases.apply({"a": "three a"})
     digest = releases.judge(failed, {"golden_retrieval": "regression"})
+    damaged(database, f"release {failed}: the verdict pass of golden_retrieval carries no signature")
     with database.transaction("gate") as c:
         c.execute("""insert into judgement (release_id, gate, content_digest, verdict, metric, threshold, signature)
                      select %s, 'golden_retrieval', %s, 'pass', 1, 1, signature from judgement where verdict = 'pass' limit 1""", (failed, digest))
@@ -137,6 +147,7 @@ def test_the_pointer_that_sql_moved_past_a_forged_verdict_is_found(releases: Mad
     """Two roles together can do this, and no signature can be checked in SQL."""
     failed = releases.apply({"a": "three a"})
     digest = releases.judge(failed, {"golden_retrieval": "regression"})
+    damaged(database, f"release {failed}: the verdict pass of golden_retrieval carries no signature")
     with database.transaction("gate") as c:
         c.execute("insert into judgement (release_id, gate, content_digest, verdict, signature) values (%s, 'golden_retrieval', %s, 'pass', 'home:00')", (failed, digest))
     with database.transaction("promoter") as c:
