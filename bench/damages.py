@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from psycopg import sql
 
+from kb_platform.index.analysis.analyzers import ANALYZERS
 from kb_platform.index.embed import Embedder, LoadEmbedder, never
 from kb_platform.index.lexical import chunk_fields, weigh_document
 from kb_platform.knowledge.documents import Chunk, Document
@@ -120,7 +121,7 @@ def _half(row: Row, chunk: Row, space: EmbeddingSpace) -> Row:
     content = chunk["content"][: len(chunk["content"]) // 2]
     half = Chunk(chunk["ordinal"], chunk["start"], chunk["start"] + len(content), content, chunk["context"])
     document = Document(row["doc_id"], row["title"], "", metadata=json.loads(row["metadata"]))
-    terms, weights = weigh_document(chunk_fields(document, half, SEARCHABLE))
+    terms, weights = weigh_document(chunk_fields(document, half, SEARCHABLE), ANALYZERS["english"])
     return chunk | {"content": content, "end": half.end, "terms": terms, "weights": weights,
                     "text_hash": space.text_hash(half.embedded_text), "content_hash": hashlib.sha256(chunk["content_hash"]).digest()}
 
@@ -144,6 +145,10 @@ class Misled:
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of questions."""
         return self.model.embed_queries(texts)
+
+    def unread(self, text: str) -> tuple[list[str], float]:
+        """Return what the model cannot read."""
+        return self.model.unread(text)
 
 
 def misled(vectors: Callable[[Embedder, Sequence[str]], np.ndarray]) -> LoadEmbedder:

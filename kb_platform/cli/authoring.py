@@ -178,4 +178,14 @@ def _check(name: str) -> str:
     except KbError as error:
         return f"error: {error}"
     count = count_of(len(goldens.goldens), "golden query", "golden queries") if goldens else "no golden queries yet: promotion rests on the integrity gates alone"
-    return f"valid, {count_of(len(kb.sources), 'source')}, {count}"
+    return f"valid, {count_of(len(kb.sources), 'source')}, {count}{_unread(kb, goldens)}"
+
+
+def _unread(kb: KnowledgeBase, goldens: "GoldenSet | None") -> str:
+    """Return a line for each thing that the embedding model cannot read; a source that cannot be looked at now is a refresh's business."""
+    from kb_platform.index.readability import unread_of
+
+    try:
+        return "".join(f"\n  {said}" for said in unread_of(kb, [golden.question for golden in goldens.goldens] if goldens else []))
+    except KbError:
+        return ""

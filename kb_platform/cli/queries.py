@@ -59,11 +59,14 @@ def search(
         raise WrongUsage("the question is empty", expected="words to search for")
     with database_running():
         retriever, readable = make_retriever(kb, "reader", release)
-        hits = retriever.search(text, readable, k=k, where=where)
+        hits, unread = retriever.search(text, readable, k=k, where=where), retriever.unread(text, readable)
     if as_json:
-        show_json({"knowledge_base": name, "release": readable, "query": text, "hits": [_hit(h) for h in hits]})
+        show_json({"knowledge_base": name, "release": readable, "query": text, "unread": unread, "hits": [_hit(h) for h in hits]})
         return
     show_hits(hits)
+    if unread:
+        console.print(f"the embedding model cannot read {shorten(', '.join(unread), LENGTH, placeholder=' ...')}: only words were compared there",
+                      highlight=False, markup=False)
     console.print(f"release {readable}, {count_of(len(hits), 'chunk')}")
 
 

@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from kb_platform.index.analysis.analyzers import Analyzer, analyzer_for
 from kb_platform.index.chunk import chunk_document
 from kb_platform.index.lexical import chunk_fields, weigh_document
 from kb_platform.index.pipeline import Pipeline
+from kb_platform.index.readability import said_of, unread_share
 from kb_platform.index.tokens import ModelTokenizer
+from kb_platform.ingest.parse import WARNINGS
 from kb_platform.ingest.parse_many import parse_documents
 from kb_platform.ingest.sandbox import Sandbox
 from kb_platform.knowledge.documents import Chunk, Document, DocumentFailure, RawDocument
@@ -37,23 +40,29 @@ def document_row(
 ) -> dict[str, Any]:
     """Cut and weigh a document, and return it in the format of index/chunk_files.py."""
     pieces = chunk_document(document, tokenizer=tokenizer, params=pipeline.chunk_sizes(tokenizer), context_fields=source.context)
-    chunks, seen = [], Counter[bytes]()
+    chunks, seen, analyzer = [], Counter[bytes](), analyzer_for(source.analyzer, document.text)
     for piece in pieces:
-        chunk = _weighed(document, piece, source, pipeline)
+        chunk = _weighed(document, piece, source, pipeline, analyzer)
         chunks.append(chunk | {"dup_no": seen[chunk["content_hash"]]})
         seen[chunk["content_hash"]] += 1
-    metadata = json.dumps(dict(document.metadata), sort_keys=True, ensure_ascii=False)
+    metadata = json.dumps(_told(document, tokenizer), sort_keys=True, ensure_ascii=False)
     layout = [[c["start"], c["end"], c["content_hash"].hex()] for c in chunks]
     version = hashlib.sha256(json.dumps([document.title, metadata, document.media_type, layout]).encode()).digest()
     return {"doc_id": document.doc_id, "deleted": False, "version_hash": version, "title": document.title, "metadata": metadata,
             "media_type": document.media_type, "source_object": source_object, "chunks": chunks}
 
 
-def _weighed(document: Document, piece: Chunk, source: Source, pipeline: Pipeline) -> dict[str, Any]:
+def _told(document: Document, tokenizer: ModelTokenizer) -> dict[str, Any]:
+    """Return a document's metadata, with what the model cannot read among what a person should know of it."""
+    said = said_of(unread_share(document.text, tokenizer))
+    return {**document.metadata, WARNINGS: [*document.metadata.get(WARNINGS, ()), said]} if said else dict(document.metadata)
+
+
+def _weighed(document: Document, piece: Chunk, source: Source, pipeline: Pipeline, analyzer: Analyzer) -> dict[str, Any]:
     fields = chunk_fields(document, piece, source.searchable)
-    terms, weights = weigh_document(fields)
+    terms, weights = weigh_document(fields, analyzer)
     text_hash = pipeline.space.text_hash(piece.embedded_text)
-    identity = json.dumps([pipeline.fingerprint, text_hash.hex(), fields["title"], fields["metadata"]], ensure_ascii=False)
+    identity = json.dumps([pipeline.fingerprint, analyzer.name, text_hash.hex(), fields["title"], fields["metadata"]], ensure_ascii=False)
     return {"ordinal": piece.ordinal, "start": piece.start, "end": piece.end, "content": piece.content, "context": piece.context,
             "content_hash": hashlib.sha256(identity.encode(errors="surrogatepass")).digest(), "text_hash": text_hash,
             "terms": terms, "weights": weights}

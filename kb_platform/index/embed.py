@@ -57,6 +57,10 @@ class Embedder(Protocol):
         """Return float32 [len(texts), dimension]: each row as `embed_query` gives it, many at once."""
         ...
 
+    def unread(self, text: str) -> tuple[list[str], float]:
+        """Return the words of a text that the model has no token for, and their share of all words."""
+        ...
+
 
 class ModelEmbedder(ABC):
     """What embedders share, whatever computes: too long a passage is refused, a question is cut (model_inputs.py)."""
@@ -75,6 +79,10 @@ class ModelEmbedder(ABC):
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         """Return one vector per question; each is cut at the model's limit, and the log says so."""
         return self._vectors(self.inputs.questions(texts), never)
+
+    def unread(self, text: str) -> tuple[list[str], float]:
+        """Return the words of a text that the model has no token for, and their share of all words."""
+        return self.inputs.tokenizer.unread(text)
 
     @abstractmethod
     def _vectors(self, inputs: list[str], given_up: Callable[[], bool]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The lexical side of the index: tokens, term ids, and BM25F weights for chunks and questions.
+"""The lexical side of the index: BM25F weights of terms, for chunks and questions. Which terms a text has: analysis/analyzers.py.
 
 Postgres ranks full text without document frequencies, so BM25 is computed here and kept as a sparse vector a chunk: the chunk's
 side (`weigh_document`) is the saturated term frequency, the question's side (`weigh_question`) the inverse document frequency,
@@ -11,48 +11,27 @@ question's weights bounds every score. Scores are given as shares of that bound,
 Average field lengths are constants of the parameters and not measured on the corpus: a refresh must not change the weights of
 chunks that it does not touch. Only document frequencies follow the corpus, and those are read when a question is asked.
 
-A term is a number from 1 to 10^9 (the range of pgvector's sparse vectors): a hash of the stem. Of 100,000 different stems about
-five pairs share a number and are then scored as one term. English only: other languages are split and folded, but not stemmed.
+A chunk is scored by the terms of its own analyzer alone, as a share of what the question asks for in that one: so a question can be
+put to documents of several languages, and to those of an older analyzer, at once.
 """
 
 import hashlib
 import math
-import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from functools import lru_cache
+from itertools import chain
 
-from Stemmer import Stemmer
-
+from kb_platform.index.analysis.analyzers import Analyzer
 from kb_platform.knowledge.documents import Chunk, Document
 from kb_platform.knowledge.versions import TOKENIZER_VERSION
-
-TERM_SPACE = 1_000_000_000
-STOP_WORDS = frozenset((
-    "a", "about", "am", "an", "and", "are", "arent", "as", "at", "be", "been", "but", "by", "can", "cant", "could", "did",
-    "didnt", "do", "does", "doesnt", "dont", "for", "from", "had", "has", "have", "he", "her", "his", "how", "i", "if", "im",
-    "in", "into", "is", "isnt", "it", "its", "ive", "me", "my", "no", "not", "of", "on", "or", "our", "she", "should", "so",
-    "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "was", "we",
-    "were", "what", "when", "where", "which", "who", "whom", "whose", "why", "will", "with", "would", "you", "your",
-))
-
-_LONGEST = 64  # characters of a token; longer runs are encoded data, not words
-_FOLD = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc", "'") | dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-")
-                      | dict.fromkeys([*range(0x300, 0x370), 0xAD, 0x200B, 0x200C, 0x200D, 0xFEFF]))
-_SURFACE = re.compile(r"[^\W_]+(?:[-/.'][^\W_]+)*")
-_SEPARATOR = re.compile(r"[-/.]")
-_CODE = re.compile(r"([a-z]{1,5})([0-9]{1,6}[a-z]?)")
-_ACRONYM = re.compile(r"\b[A-Z]{2,}\b|(?<=[a-z] )A\b")  # those that are no stop words otherwise are words already
-_stemmer = Stemmer("english", 0)  # no cache of its own: _stems keeps the results
 
 
 @dataclass(frozen=True)
 class Field:
     """How one field counts: `boost` multiplies its term frequencies, `b` (0 to 1) is how far they shrink with its length.
 
-    `average` is the length in tokens at which nothing shrinks or grows.
+    `average` is the length in words at which nothing shrinks or grows.
     """
 
     boost: float
@@ -99,47 +78,6 @@ class WeighedQuestion:
     ceiling: float
 
 
-def tokenize(text: str) -> list[str]:
-    """Return the stems of a text, stop words left out; order is that of the text except for acronyms, which come last.
-
-    Case, accents, typographic quotes and dashes make no difference. Codes give their parts and the whole: "PH-114", "PH 114" and
-    "ph114" share `ph` and `114`, the first and the last also `ph114`. A stop word in capitals (OR, WHO, hepatitis A) is a word of
-    its own unless the whole text is in capitals.
-    """
-    folded = text.lower() if text.isascii() else unicodedata.normalize("NFKD", text).translate(_FOLD).casefold()
-    tokens: list[str] = []
-    for surface in _SURFACE.findall(folded):
-        tokens += _stems(surface)
-    if not text.isupper():
-        tokens += [word for word in map(str.lower, _ACRONYM.findall(text)) if word in STOP_WORDS]
-    return tokens
-
-
-@lru_cache(maxsize=1 << 18)
-def _stems(surface: str) -> tuple[str, ...]:
-    """Return the stems of one run of letters, digits and inner punctuation, lower case."""
-    word = surface.removesuffix("'s").replace("'", "")
-    parts = _SEPARATOR.split(word)
-    if len(parts) == 1:
-        code = _CODE.fullmatch(word)
-        return (*code.groups(), word) if code else _stem(word)
-    joined = "".join(parts)
-    if "-" not in word and "/" not in word and (joined.isdigit() or len(joined) == len(parts)):
-        return (word,) if joined.isdigit() else _stem(joined)  # 164.512; u.s
-    whole = (joined,) if any(c.isdigit() for c in joined) and len(joined) <= _LONGEST else ()
-    return (*(stem for part in parts for stem in _stem(part)), *whole)
-
-
-def _stem(word: str) -> tuple[str, ...]:
-    return () if word in STOP_WORDS or len(word) > _LONGEST else (_stemmer.stemWord(word),)
-
-
-@lru_cache(maxsize=1 << 18)
-def term_id(token: str) -> int:
-    """Return the number of a token, 1 to 10^9, the same on every machine (first 8 bytes of BLAKE2b)."""
-    return int.from_bytes(hashlib.blake2b(token.encode(errors="surrogatepass"), digest_size=8).digest()) % TERM_SPACE + 1
-
-
 def chunk_fields(document: Document, chunk: Chunk, searchable: tuple[str, ...] = ()) -> dict[str, str]:
     """Return the fields of a chunk as `weigh_document` takes them; `searchable` names metadata that joins them."""
     title = " ".join(document.title.split())
@@ -149,25 +87,28 @@ def chunk_fields(document: Document, chunk: Chunk, searchable: tuple[str, ...] =
     return {"title": title, "heading": place, "metadata": "\n".join(values), "body": chunk.content}
 
 
-def weigh_document(fields: Mapping[str, str], params: LexicalParameters = DEFAULTS) -> tuple[list[int], list[float]]:
-    """Return the term ids of a chunk, ascending, and their BM25F weights, each above 0 and below 1.
+def weigh_document(fields: Mapping[str, str], analyzer: Analyzer, params: LexicalParameters = DEFAULTS) -> tuple[list[int], list[float]]:
+    """Return the term ids of a chunk, ascending, and their BM25F weights, each above 0 and below 1; its analyzer's mark has 1.
 
     `fields` has texts under the names of the parameters' fields; one that is missing is empty. Raises AttributeError for another.
     """
     frequency: defaultdict[int, float] = defaultdict(float)
     for name, text in fields.items():
         field: Field = getattr(params, name)
-        tokens = tokenize(text)
-        share = field.boost / (1 - field.b + field.b * len(tokens) / field.average)
-        for token, count in Counter(tokens).items():
-            frequency[term_id(token)] += count * share
-    terms = sorted(frequency)
-    return terms, [frequency[term] / (params.k1 + frequency[term]) for term in terms]
+        places = analyzer.indexed(text)
+        share = field.boost / (1 - field.b + field.b * len(places) / field.average)
+        for token, count in Counter(chain.from_iterable(places)).items():
+            frequency[analyzer.term_id(token)] += count * share
+    weights = {term: found / (params.k1 + found) for term, found in frequency.items()}
+    if analyzer.name:
+        weights[analyzer.mark] = 1.0
+    terms = sorted(weights)
+    return terms, [weights[term] for term in terms]
 
 
-def question_terms(question: str) -> dict[int, int]:
+def question_terms(question: str, analyzer: Analyzer) -> dict[int, int]:
     """Return how often each term stands in a question, by term id; empty if all of it is stop words."""
-    return dict(Counter(term_id(token) for token in tokenize(question)))
+    return dict(Counter(analyzer.term_id(token) for token in chain.from_iterable(analyzer.asked(question))))
 
 
 def weigh_question(terms: Mapping[int, int], df: Mapping[int, int], chunks: int) -> WeighedQuestion:

@@ -11,7 +11,7 @@ stretches that it ignores. Both are offered for cutting every `SLICE` characters
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate, groupby
@@ -83,6 +83,24 @@ class ModelTokenizer:
     def ids(self, texts: list[str]) -> list[list[int]]:
         """Return token ids with the special tokens, whatever their number."""
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
+
+    def unread(self, text: str) -> tuple[list[str], float]:
+        """Return the words of a text for which the model has nothing but its token for the unknown, and their share of all words."""
+        if self._unknown is None:
+            return [], 0.0
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        unknown: dict[int | None, tuple[int, int]] = {}
+        for number, token, (start, end) in zip(encoding.word_ids, encoding.ids, encoding.offsets, strict=True):
+            if token == self._unknown:
+                unknown[number] = unknown.get(number, (start, end))[0], end
+        return [text[start:end] for start, end in _stuck(unknown.values())], len(unknown) / max(1, len(set(encoding.word_ids)))
+
+    @cached_property
+    def _unknown(self) -> int | None:
+        """Return the number of the token for the unknown; none where the model goes down to bytes."""
+        model = self.tokenizer.model
+        token = getattr(model, "unk_token", None)
+        return self.tokenizer.token_to_id(token) if token else getattr(model, "unk_id", None)
 
     def words(self, text: str) -> Words:
         """Return the units of a text in linear time."""
@@ -161,6 +179,17 @@ class ModelTokenizer:
             return self.count(piece) + 1
         normal = self.tokenizer.normalizer.normalize_str(piece).split()
         return max(SLICE_COST, sum(len(part) if len(part) <= LONGEST_WORD else 1 for part in normal))
+
+
+def _stuck(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join spans that nothing parts: to a BERT tokenizer, each Chinese character is a word."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _windows(text: str) -> Iterator[tuple[int, int]]:

@@ -21,7 +21,8 @@ from kb_platform.knowledge.spaces import EmbeddingChoice
 class Source:
     """A place that documents come from. `options` are what its kind understands (ingest/sources/<kind>.py).
 
-    `searchable` metadata fields join the text index; those in `context` are also read by the embedder in front of each chunk.
+    `searchable` metadata fields join the text index; those in `context` are also read by the embedder in front of each chunk. `analyzer`
+    makes the terms of its texts: that of a language, or `auto`, which chooses one for each document.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Source:
     options: Mapping[str, Any] = field(default_factory=dict)
     searchable: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
+    analyzer: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -77,5 +79,5 @@ class KnowledgeBase:
         A change of it makes every delivery of the source count as not applied yet; other sources stay as they are.
         """
         s = self.source(source)
-        fields = [(s.name, list(s.searchable), list(s.context))]
+        fields = [(s.name, list(s.searchable), list(s.context), s.analyzer)]
         return hashlib.sha256(json.dumps([versions, fields]).encode()).hexdigest()[:16]

@@ -36,13 +36,17 @@ class Hit:
 
 @dataclass(frozen=True)
 class Question:
-    """A question ready for the database: its vector and the space that it is in, its terms with idf weights, those to look up."""
+    """A question ready for the database: its vector and the space that it is in, its terms with idf weights, those to look up.
+
+    `unreadable`: the vector says nothing, and its weight is 0.
+    """
 
     space_id: str
     vector: np.ndarray
     weights: Mapping[int, float]
     lookup: Sequence[int]
     dense_weight: float
+    unreadable: bool = False
 
 
 def readable_release(database: Database, release_id: int | None, role: Role) -> int:

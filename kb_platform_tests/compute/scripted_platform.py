@@ -53,6 +53,9 @@ class ScriptedEmbedder:
     def embed_queries(self, texts: Sequence[str]) -> np.ndarray:
         return self.embed(texts)
 
+    def unread(self, text: str) -> tuple[list[str], float]:  # noqa: ARG002  the protocol's
+        return [], 0.0
+
 
 class ScriptedPlatform(Platform):
     """The platform with that embedder."""

@@ -4,8 +4,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from kb_platform.index.analysis.analyzers import ANALYZERS
 from kb_platform.index.fusion import Candidate, FusionParameters, best_by_document, fuse, fused_score, lookup_terms
-from kb_platform.index.lexical import question_terms, term_id, weigh_document, weigh_question
+from kb_platform.index.lexical import question_terms, weigh_document, weigh_question
 from kb_platform.knowledge.errors import ConfigError
 
 SHARES = st.floats(0, 1)
@@ -97,8 +98,8 @@ def test_a_declared_synonym_makes_its_document_win_although_its_vector_is_furthe
 
 
 def scored(chunks: dict[int, dict[str, str]], cosines: dict[int, float], question: str) -> list[Candidate]:
-    weighed = {chunk_id: dict(zip(*weigh_document(fields), strict=True)) for chunk_id, fields in chunks.items()}
-    df = {term: sum(term in chunk for chunk in weighed.values()) for term in (term_id("cystiti"), *question_terms(question))}
-    weights = weigh_question(question_terms(question), df, len(chunks)).weights
+    weighed = {chunk_id: dict(zip(*weigh_document(fields, ANALYZERS["english"]), strict=True)) for chunk_id, fields in chunks.items()}
+    df = {term: sum(term in chunk for chunk in weighed.values()) for term in (ANALYZERS["english"].term_id("cystiti"), *question_terms(question, ANALYZERS["english"]))}
+    weights = weigh_question(question_terms(question, ANALYZERS["english"]), df, len(chunks)).weights
     return [Candidate(chunk_id, cosines[chunk_id], sum(w * chunk.get(term, 0) for term, w in weights.items()))
             for chunk_id, chunk in weighed.items()]

@@ -13,23 +13,22 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from kb_platform.index.analysis.analyzers import ANALYZERS, BEFORE, TERM_SPACE, places, term_id
+from kb_platform.index.analysis.languages import LANGUAGES
 from kb_platform.index.lexical import (
     DEFAULTS,
     LEXICAL_VERSION,
-    STOP_WORDS,
-    TERM_SPACE,
     Field,
     LexicalParameters,
     chunk_fields,
     inverse_frequency,
     question_terms,
-    term_id,
-    tokenize,
     weigh_document,
     weigh_question,
 )
 from kb_platform.knowledge.documents import Chunk, Document
 
+ENGLISH = ANALYZERS["english"]
 WORDS = ["ward", "nurse", "blood", "pump", "alarm", "dose", "insulin", "leave", "rota", "scanner", "badge", "fever", "wound"]
 PLAIN = LexicalParameters(k1=1.2, body=Field(boost=1.0, b=0.75, average=1.0))
 
@@ -51,7 +50,7 @@ def test_spellings_of_one_word_are_one_term(written: str, asked: str) -> None:
 
 @pytest.mark.parametrize("written", ["PH-114", "PH 114", "PH114", "ph-114", "PH/114", "PH\u2013114"])
 def test_a_code_is_found_however_it_is_spaced(written: str) -> None:
-    assert {"ph", "114"} <= set(tokenize(written))
+    assert {"ph", "114"} <= set(tokenize(written)) and {"ph", "114"} <= set(tokenize(written, asked=True))
 
 
 def test_a_code_written_in_one_piece_also_matches_as_a_whole() -> None:
@@ -61,7 +60,7 @@ def test_a_code_written_in_one_piece_also_matches_as_a_whole() -> None:
 
 
 def test_a_decimal_number_stays_one_term() -> None:
-    assert tokenize("45 CFR 164.512(b)") == ["45", "cfr", "164.512", "b"]
+    assert tokenize("45 CFR 164.512(b)", asked=True) == ["45", "cfr", "164.512", "b"]
 
 
 def test_stop_words_are_no_terms_but_capitals_make_them_names() -> None:
@@ -88,19 +87,27 @@ def test_lines_are_tokenized_independently_of_each_other(lines: list[str]) -> No
 
 
 def test_term_ids_do_not_depend_on_the_process() -> None:
-    code = "from kb_platform.index.lexical import term_id; print(term_id('insulin'))"
+    code = "from kb_platform.index.analysis.analyzers import term_id; print(term_id('insulin'))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"})
     assert int(other.stdout) == term_id("insulin")
 
 
 def test_weights_are_sorted_by_term_and_lie_between_zero_and_one() -> None:
-    terms, weights = weigh_document({"title": "Insulin pump", "body": "The pump alarm. The pump stops. " * 20})
-    assert terms == sorted({term_id(t) for t in ("insulin", "pump", "alarm", "stop")})
-    assert all(0 < weight < 1 for weight in weights)
+    terms, weights = weigh_document({"title": "Insulin pump", "body": "The pump alarm. The pump stops. " * 20}, ENGLISH)
+    assert terms == sorted({ENGLISH.mark} | {ENGLISH.term_id(t) for t in ("insulin", "pump", "alarm", "stop")})
+    assert all(0 < weight < 1 for term, weight in zip(terms, weights, strict=True) if term != ENGLISH.mark)
 
 
-def test_a_blank_chunk_has_no_terms() -> None:
-    assert weigh_document({"title": "", "body": " the of "}) == ([], [])
+def test_a_blank_chunk_has_no_term_but_its_analyzers_mark() -> None:
+    assert weigh_document({"title": "", "body": " the of "}, ENGLISH) == ([ENGLISH.mark], [1.0])
+    assert weigh_document({"title": "", "body": " the of "}, BEFORE) == ([], [])
+
+
+def test_terms_of_two_analyzers_never_meet() -> None:
+    marks = {analyzer.mark for analyzer in ANALYZERS.values()}
+    assert len(marks) == len(ANALYZERS) == len(LANGUAGES)
+    ids = {analyzer.term_id("insulin") for analyzer in (*ANALYZERS.values(), BEFORE)}
+    assert len(ids) == len(ANALYZERS) + 1 and not ids & marks
 
 
 def test_a_word_counts_more_in_the_title_than_in_the_body() -> None:
@@ -119,7 +126,7 @@ def test_a_word_in_a_long_field_counts_less() -> None:
 
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(AttributeError):
-        weigh_document({"subtitle": "pump"})
+        weigh_document({"subtitle": "pump"}, ENGLISH)
 
 
 def test_changed_parameters_change_the_fingerprint() -> None:
@@ -144,7 +151,7 @@ def test_a_rare_word_weighs_more_than_a_common_one_and_an_unknown_one_lowers_all
 
 
 def test_a_question_of_stop_words_weighs_nothing() -> None:
-    assert question_terms("what is this?") == {}
+    assert question_terms("what is this?", ENGLISH) == {}
     assert weigh_question({}, {}, 10).weights == {}
 
 
@@ -165,7 +172,7 @@ def test_no_chunk_scores_above_the_questions_ceiling(bodies: list[list[str]], as
 def test_one_field_ranks_as_bm25s_does() -> None:
     pick = random.Random(4)
     bodies = [" ".join(pick.choices(WORDS, k=pick.randint(3, 40))) for _ in range(60)]
-    average = float(np.mean([len(tokenize(body)) for body in bodies]))
+    average = float(np.mean([len(places(body)) for body in bodies]))
     params = replace(PLAIN, body=replace(PLAIN.body, average=average))
     peer = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
     peer.index([tokenize(body) for body in bodies], show_progress=False)
@@ -179,27 +186,33 @@ def test_one_field_ranks_as_bm25s_does() -> None:
 
 
 def test_stop_words_inside_compounds_are_left_out_too() -> None:
-    assert not STOP_WORDS & set(tokenize(" ".join(f"{word}-{word}" for word in STOP_WORDS)))
+    for language in LANGUAGES.values():
+        assert not language.stop_words & set(tokenize(" ".join(f"{word}-{word}" for word in language.stop_words), language.name))
 
 
 def weight_of(token: str, **fields: str) -> float:
-    terms, weights = weigh_document(fields)
-    return weights[terms.index(term_id(token))]
+    terms, weights = weigh_document(fields, ENGLISH)
+    return weights[terms.index(ENGLISH.term_id(token))]
 
 
 def scores_of(bodies: list[str], question: str, params: LexicalParameters) -> list[float]:
-    chunks = [dict(zip(*weigh_document({"body": body}, params), strict=True)) for body in bodies]
-    weighed = weigh_question(question_terms(question), frequencies(bodies), len(bodies))
+    chunks = [dict(zip(*weigh_document({"body": body}, ENGLISH, params), strict=True)) for body in bodies]
+    weighed = weigh_question(question_terms(question, ENGLISH), frequencies(bodies), len(bodies))
     return [math.fsum(weight * chunk.get(term, 0.0) for term, weight in weighed.weights.items()) for chunk in chunks]
 
 
 def ceiling_of(bodies: list[str], question: str) -> float:
-    return weigh_question(question_terms(question), frequencies(bodies), len(bodies)).ceiling
+    return weigh_question(question_terms(question, ENGLISH), frequencies(bodies), len(bodies)).ceiling
 
 
 def frequencies(bodies: list[str]) -> dict[int, int]:
     df: dict[int, int] = {}
     for body in bodies:
-        for term in weigh_document({"body": body})[0]:
+        for term in weigh_document({"body": body}, ENGLISH)[0]:
             df[term] = df.get(term, 0) + 1
     return df
+
+
+def tokenize(text: str, language: str = "english", *, asked: bool = False) -> list[str]:
+    """Return all tokens of a text."""
+    return [token for place in places(text, language, asked=asked) for token in place]

@@ -46,6 +46,10 @@ class SourceModel(Strict):
     path: Annotated[str, described("Folder or file; relative to this YAML file. ~ is the home folder.")]
     searchable: Annotated[list[str], described("Metadata fields that join the text index, e.g. synonyms.")] = []
     context: Annotated[list[str], described("Metadata fields that the embedder reads in front of each chunk.")] = []
+    analyzer: Annotated[
+        Literal["auto", "english", "french", "german", "spanish", "italian", "portuguese", "dutch", "swedish", "danish", "norwegian", "plain"],
+        described("Whose endings, small words, compounds and decimals the text index knows. auto: each document's own language; plain: none."),
+    ] = "auto"
     include: Annotated[list[str], described("files: patterns of what to read, as in .gitignore; empty reads every known format.")] = []
     exclude: Annotated[list[str], described("files: patterns of what to leave out.")] = []
     extra_formats: Annotated[
@@ -290,4 +294,5 @@ def _to_source(model: SourceModel, folder: Path) -> Source:
         options |= {name: list(getattr(model, name)) for name in FILES_ONLY}
     else:
         options["text_format"] = model.text_format
-    return Source(name=model.name, kind=model.kind, options=options, searchable=tuple(model.searchable), context=tuple(model.context))
+    return Source(name=model.name, kind=model.kind, options=options, searchable=tuple(model.searchable), context=tuple(model.context),
+                  analyzer=model.analyzer)
