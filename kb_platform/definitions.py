@@ -8,7 +8,7 @@ gc.freeze()  # what Dagster has loaded stays for good: a full collection, one of
 
 from kb_platform.components.gpu_window import window_sensor
 from kb_platform.components.loading import load_what_loads
-from kb_platform.components.on_a_cluster import on_a_cluster
+from kb_platform.components.runs_by_hand import runs_by_hand
 from kb_platform.resources.platform import Platform
 from kb_platform.settings import current_settings
 
@@ -17,4 +17,4 @@ from kb_platform.settings import current_settings
 def defs() -> dg.Definitions:
     """Return assets, checks, jobs, schedules and sensors of all knowledge bases; of those that do not load, why."""
     ours = dg.Definitions(resources={"platform": Platform()}, sensors=[window_sensor()])
-    return load_what_loads(current_settings().defs, dg.Definitions.merge(on_a_cluster(), ours))
+    return load_what_loads(current_settings().defs, dg.Definitions.merge(runs_by_hand(), ours))

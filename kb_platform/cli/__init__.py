@@ -17,6 +17,7 @@ from kb_platform.cli import (
     collecting,
     deciding,
     demo,
+    evaluating,
     golden_exchange,
     golden_proposals,
     goldens,
@@ -29,6 +30,7 @@ from kb_platform.cli import (
     repairing,
     reports,
     reviewing,
+    tracing,
     verifying,
 )
 from kb_platform.cli.output import WrongUsage, report_errors
@@ -55,7 +57,7 @@ def _options(
 
 app = typer.Typer(name="kb", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.callback(help=HELP)(_options)
-for module in (lifecycle, migrating, authoring, refreshing, queries, goldens, golden_exchange, golden_proposals, reports, releasing, collecting, repairing,
+for module in (lifecycle, migrating, authoring, refreshing, queries, tracing, evaluating, goldens, golden_exchange, golden_proposals, reports, releasing, collecting, repairing,
                gpu_window, reviewing, deciding, auditing, verifying, demo):
     module.register(app)
 

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kb_platform.cli.output import INCONCLUSIVE, REGRESSION, ROWS, Json, Name, console, show_fields, show_json, working, writing
+from kb_platform.cli.output import (
+    INCONCLUSIVE,
+    REGRESSION,
+    ROWS,
+    Json,
+    Name,
+    console,
+    show_fields,
+    show_json,
+    show_text,
+    working,
+    writing,
+)
 from kb_platform.cli.session import database_running, settings
 from kb_platform.knowledge.errors import ConfigError, StateError, TransientError
 
@@ -95,8 +107,8 @@ def show_trail(found: "CaseTrail") -> None:
     """Print the trail of a case, and whether the whole trail holds."""
     for entry in found.entries:
         who = entry["who"].get("id", "")
-        console.print(f"{entry['number']:>6}  {entry['at'][:19]}  {entry['event']:<18} {who:<20} {entry['meaning']}", markup=False, highlight=False,
-                      soft_wrap=True)
+        console.print(f"{entry['number']:>6}  {entry['at'][:19].replace('T', ' ')} UTC  {entry['event']:<18} {who}", markup=False, highlight=False, soft_wrap=True)
+        show_text(entry["meaning"], 8)
     _show(found.verdict)
 
 

@@ -2,17 +2,17 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kb_platform.cli.output import Json, Name, WrongUsage, console, count_of, show_json
-from kb_platform.cli.session import knowledge_base, settings
-from kb_platform.knowledge.errors import ConfigError, KbError
-from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.cli.output import WARNINGS, Json, Name, WrongUsage, console, count_of, show_json
+from kb_platform.cli.progress_bars import progress_bars
+from kb_platform.cli.session import NAME, knowledge_base, settings
+from kb_platform.knowledge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kb_platform.quality.golden import GoldenSet
+    from kb_platform.components.knowledge_base.inspection import Inspection
 
 DEFS = """# docs/configure-a-knowledge-base.md says what to decide, docs/yaml-reference.md has every key.
 type: kb_platform.components.KnowledgeBase
@@ -136,56 +136,52 @@ def _quoted(text: str) -> str:
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text) + '"'
 
 
+WithoutSources = Annotated[bool, typer.Option("--without-sources", help="Look at the files alone: sources are not read, nor are quotes looked for.")]
+
+
 def validate(name: Annotated[str | None, typer.Argument(help="One knowledge base; all if left out.", metavar="[NAME]")] = None,
-             as_json: Json = False) -> None:
-    """Check defs.yaml and golden sets: field, file and line of what is wrong. Exit code 1 if anything is."""
-    names = [name] if name else sorted(p.parent.name for p in settings().defs.glob("*/defs.yaml"))
-    found = {n: _check(n) for n in names}
-    wrong = {n: message for n, message in found.items() if message.startswith("error: ")}
+             without_sources: WithoutSources = False, as_json: Json = False) -> None:
+    """Find what a refresh would stumble over, all of it, with file and line; nothing is started or written.
+
+    Settings and defs.yaml, the model, cron, sources that cannot be read, every mistake in golden files, slices without goldens, goldens
+    whose document no source delivers, quotes that stand nowhere with the nearest passage.
+
+    Exit codes: 0 nothing to say, 1 a refresh would fail, or every release be inconclusive; 5 warnings only, such as stale goldens.
+    """
+    from kb_platform.components.knowledge_base.inspection import inspect
+
+    folders = [_folder(name)] if name else sorted(path.parent for path in settings().defs.glob("*/defs.yaml"))
+    with progress_bars("reading the sources", quiet=as_json) as progress:
+        found = {folder.name: inspect(folder, progress, sources=not without_sources) for folder in folders}
+    valid = all(each.valid for each in found.values())
     if as_json:
-        show_json({"valid": not wrong, "knowledge_bases": found})
+        show_json({"valid": valid, "knowledge_bases": {n: _as_object(each) for n, each in found.items()}})
     elif not found:
         console.print(f"no knowledge bases in {settings().defs}: kb new NAME --from PATH", highlight=False, soft_wrap=True)
-    else:
-        for n, message in found.items():
-            console.print(message if n in wrong else f"{n}: {message}", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1 if wrong else 0)
+    for n, each in found.items() if not as_json else ():
+        for finding in each.findings:
+            console.print(f"{finding.level}: {finding}", highlight=False, soft_wrap=True)
+        console.print(f"{n}: {_summary(each)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if not valid else WARNINGS if any(each.findings for each in found.values()) else 0)
 
 
-def _refuse_floors_without_goldens(kb: KnowledgeBase, goldens: "GoldenSet | None") -> None:
-    from kb_platform.components.knowledge_base.validate import place_of
-
-    known = goldens.can_be_floored() if goldens else ()
-    lost = [name for name in kb.gate["floors"] if goldens and name not in known]
-    if lost:
-        raise ConfigError("no golden is in this slice, so that every release would be inconclusive",
-                          where=place_of(kb.folder / "defs.yaml", "gate", "floors", lost[0]), expected=f"one of {', '.join(known)}")
+def _folder(name: str) -> Path:
+    """Return the folder of a knowledge base that may be wrong; ConfigError where there is none of that name."""
+    folder = settings().defs / name
+    if not NAME.fullmatch(name) or not (folder / "defs.yaml").is_file():
+        knowledge_base(name)  # which says so
+    return folder
 
 
-def _check(name: str) -> str:
-    from kb_platform.components.knowledge_base.validate import check_embedding
-    from kb_platform.components.loading import require_loadable
-    from kb_platform.quality.gate_parameters import GateParameters
-    from kb_platform.quality.golden import load_golden_set
-
-    try:
-        kb = knowledge_base(name)
-        GateParameters(**kb.gate)
-        check_embedding(kb)
-        goldens = load_golden_set(kb.folder / "golden")
-        _refuse_floors_without_goldens(kb, goldens)
-        require_loadable(kb.folder)
-    except KbError as error:
-        return f"error: {error}"
-    count = count_of(len(goldens.goldens), "golden query", "golden queries") if goldens else "no golden queries yet: promotion rests on the integrity gates alone"
-    return f"valid, {count_of(len(kb.sources), 'source')}, {count}{_unread(kb, goldens)}"
+def _summary(found: "Inspection") -> str:
+    if not found.valid or found.kb is None:
+        wrong = sum(finding.level == "error" for finding in found.findings)
+        return f"{count_of(wrong, 'error')}, {count_of(len(found.findings) - wrong, 'warning')}"
+    goldens = count_of(found.goldens, "golden query", "golden queries") if found.goldens else "no golden queries yet: promotion rests on the integrity gates alone"
+    warned = f", {count_of(len(found.findings), 'warning')}" if found.findings else ""
+    return f"valid, {count_of(len(found.kb.sources), 'source')}, {goldens}{warned}"
 
 
-def _unread(kb: KnowledgeBase, goldens: "GoldenSet | None") -> str:
-    """Return a line for each thing that the embedding model cannot read; a source that cannot be looked at now is a refresh's business."""
-    from kb_platform.index.readability import unread_of
-
-    try:
-        return "".join(f"\n  {said}" for said in unread_of(kb, [golden.question for golden in goldens.goldens] if goldens else []))
-    except KbError:
-        return ""
+def _as_object(found: "Inspection") -> dict[str, Any]:
+    return {"valid": found.valid, "summary": _summary(found), "goldens": found.goldens,
+            "findings": [{"level": f.level, "where": f.where, "message": f.message} for f in found.findings]}

@@ -47,7 +47,7 @@ def show(
     if as_json:
         show_json({"knowledge_base": name, **told})
     else:
-        _show(told)
+        _show(told, kb.timezone)
 
 
 def decide(
@@ -86,11 +86,11 @@ def _told(name: str, case: int) -> dict[str, Any]:
     return as_object(found, ended[-1] if ended else None, unreadable_reason(found, unreadable_documents(database)))
 
 
-def _show(told: Mapping[str, Any]) -> None:
+def _show(told: Mapping[str, Any], zone: str) -> None:
     last, content = told["last_review"] or {}, told.get("content", {})
-    show_fields((label, as_text(value)) for label, value in (
+    show_fields((label, as_text(value, zone)) for label, value in (
         ("case", told["case"]), ("kind", told["kind"].replace("_", " ")), ("subject", told["subject"]), ("state", told["state"]), ("digest", told["digest"]),
-        ("release", told["release"]), ("since", told["changed_at"]), ("why it cannot be read", told["reason"]), ("asked by", told["asked_by"]),
+        ("release", told["release"]), (f"since, {zone}", told["changed_at"]), ("why it cannot be read", told["reason"]), ("asked by", told["asked_by"]),
         ("their reason", told["request"]), *((f"fact: {key.replace('_', ' ')}", value) for key, value in told["facts"].items()),
         ("last review", last.get("review")), ("ended as", last.get("status")), ("by", last.get("reviewer")), ("because", last.get("reason")),
         ("effect", last.get("effect")), ("review", content.get("review")), ("status", content.get("status")), ("due", content.get("due_at")),

@@ -6,6 +6,7 @@ there, so that a day's delivery can be laid over them as a shared folder would c
 
 import datetime as dt
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,9 +71,26 @@ def demo(
         show_json({"holds": claims.hold, "days": days, "review": review, "claims": claims.checked, "web": pages})
     else:
         console.print("\n[green]all of it held[/green]" if claims.hold else "\n[red]not all of it held[/red]", markup=True)
-        does, command = (f"Dagster: {pages}; stop it", "down") if pages else ("look around", "up")
-        console.print(f"{does}: KB_HOME={home} KB_DEFS={home / 'defs'} kb {command}", highlight=False, soft_wrap=True)
+        _say_what_is_left(home, pages)
     raise typer.Exit(0 if claims.hold else 1)
+
+
+def _say_what_is_left(home: Path, pages: str | None) -> None:
+    """Print where the demo's database, objects and documents are, how to look at them, and how to be rid of them."""
+    size = sum(_size(path) for path in home.rglob("*")) / 2**20
+    kb = f"KB_HOME={home} KB_DEFS={home / 'defs'} kb"
+    console.print(f"left: {home} ({size:.0f} MB: database, objects, a copy of the sample); nothing else was touched", highlight=False, soft_wrap=True)
+    does, command = (f"Dagster: {pages}; stop it", "down") if pages else ("look around", "up")
+    console.print(f"{does}: {kb} {command}", highlight=False, soft_wrap=True)
+    console.print(f"remove it: {kb} down --wipe && rm -r {home}", highlight=False, soft_wrap=True)
+
+
+def _size(path: Path) -> int:
+    try:
+        status = path.lstat()
+    except OSError:  # gone meanwhile: its database may be running still
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _pages(*, quiet: bool) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import fill
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -40,16 +41,16 @@ def show_json(value: Mapping[str, Any]) -> None:
     print(json.dumps(value, default=str, ensure_ascii=False))
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; numbers stand on the right, times are in UTC to the minute, long texts are folded and never cut off.
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], zone: str = "UTC") -> None:
+    """Print a table; numbers stand on the right, times are in `zone` to the second, long texts are folded and never cut off.
 
     Where a terminal is too narrow for the words of each column, every row is a block of named values instead.
     """
     found = [tuple(row) for row in rows]
-    words = [_longest_word(column, *(as_text(row[n]) for row in found)) for n, column in enumerate(columns)]
+    words = [_longest_word(column, *(as_text(row[n], zone) for row in found)) for n, column in enumerate(columns)]
     if found and sum(words) + GAP * (len(words) - 1) > console.width:
         for row in found:
-            show_fields((column, as_text(value)) for column, value in zip(columns, row, strict=True) if value not in (None, ""))
+            show_fields((column, as_text(value, zone)) for column, value in zip(columns, row, strict=True) if value not in (None, ""))
             console.print()
         return
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
@@ -57,7 +58,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         numeric = any(row[n] is not None for row in found) and all(isinstance(row[n], int | float | None) for row in found)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", min_width=words[n])
     for row in found:
-        table.add_row(*(Text(as_text(value)) for value in row))
+        table.add_row(*(Text(as_text(value, zone)) for value in row))
     console.print(table)
 
 
@@ -89,10 +90,10 @@ def count_of(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
-def as_text(value: Any) -> str:
-    """Return a value for people: nothing for None, UTC to the minute for a time."""
+def as_text(value: Any, zone: str = "UTC") -> str:
+    """Return a value for people: nothing for None, a time to the second in the zone, which the place around it names."""
     if isinstance(value, dt.datetime):
-        return f"{value.astimezone(dt.UTC):%Y-%m-%d %H:%M}"
+        return f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
     return "" if value is None else str(value)
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,16 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from kb_platform.cli.lost_queries import lost_queries, show_lost
 from kb_platform.cli.output import EXIT_OF_VERDICT, LEFT, Json, Name, WrongUsage, console, errors, show_json, show_text
 from kb_platform.cli.progress_bars import progress_bars
-from kb_platform.cli.session import database_running, knowledge_base, settings, store
-from kb_platform.cli.worse_queries import show_worse, worse_queries
+from kb_platform.cli.session import account, database_running, knowledge_base, settings, store
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
 if TYPE_CHECKING:
     from kb_platform.cli.runs import StepRun
 
 Day = Annotated[str | None, typer.Option("--day", help="YYYY-MM-DD, or a range FROM..TO as one run; today if left out.")]
+AcceptChurn = Annotated[
+    str | None, typer.Option("--accept-churn", metavar="REASON",
+                             help="Let this candidate remove and change more than gate.max_churn_share. On record: who, when, why, and the digest.")
+]
+By = Annotated[str | None, typer.Option("--by", help="Who accepts the churn; left out: this account.", metavar="NAME")]
 OnlySource = Annotated[str | None, typer.Option("--source", help="Refresh this source only.")]
 
 
@@ -27,25 +33,48 @@ def register(app: typer.Typer) -> None:
     app.command()(refresh)
 
 
-def refresh(name: Name, day: Day = None, source: OnlySource = None, as_json: Json = False) -> None:
+def refresh(name: Name, day: Day = None, source: OnlySource = None, accept_churn: AcceptChurn = None, by: By = None, as_json: Json = False) -> None:
     """Capture, chunk, embed, index, judge and promote what changed.
 
     Exit codes: 0 promoted (or nothing changed), 3 the gate says regression, 4 it is inconclusive, 6 texts wait for their vectors as the
     GPU window is closed or the run's time is over, 1 error.
     """
-    kb = knowledge_base(name)
+    kb, tags = knowledge_base(name), _accepting(accept_churn, by)
     try:
         with database_running(quiet=as_json):
-            report = refresh_once(kb, day, source, quiet=as_json)
+            report = refresh_once(kb, day, source, quiet=as_json, tags=tags)
             show_json(report) if as_json else show_report(report)
+            if tags and not as_json and not _has_accepted(report):
+                console.print("churn is within its limit: nothing had to be accepted")
     except KeyboardInterrupt:
         errors.print("interrupted: what is done stays done, the next refresh continues there", soft_wrap=True)
         raise
     raise typer.Exit(exit_code(report))
 
 
-def refresh_once(kb: KnowledgeBase, day: str | None, source: str | None, *, quiet: bool) -> dict[str, Any]:
-    """Run a refresh and return its report: the object that --json prints."""
+def _accepting(reason: str | None, by: str | None) -> dict[str, str]:
+    """Return the tags of runs that accept churn; none where nobody does."""
+    from kb_platform.components.knowledge_base.churn_tags import churn_tags
+
+    if reason is None:
+        if by is not None:
+            raise WrongUsage("--by without --accept-churn", expected="--accept-churn REASON: it says who accepts")
+        return {}
+    if not reason.strip():
+        raise WrongUsage("--accept-churn without a reason", expected="why so much may be removed or changed at once: it goes on record")
+    if by is not None and not by.strip():
+        raise WrongUsage(f"--by {by!r}", expected="a person's name")
+    return churn_tags(by or account("--by"), reason)
+
+
+def _has_accepted(report: dict[str, Any]) -> bool:
+    """Tell whether churn was accepted of a candidate of this refresh; where nothing changed, what the gates say is of an earlier one."""
+    accepted = report["gates"].get("churn", {}).get("accepted_by") is not None
+    return accepted and (report["moved"] or not report["promoted"])
+
+
+def refresh_once(kb: KnowledgeBase, day: str | None, source: str | None, *, quiet: bool, tags: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Run a refresh and return its report: the object that --json prints. `tags` are put on its runs."""
     from kb_platform.cli.runs import run_refresh
     from kb_platform.components.knowledge_base.validate import check_embedding
 
@@ -56,7 +85,7 @@ def refresh_once(kb: KnowledgeBase, day: str | None, source: str | None, *, quie
     days = _days(kb, day)
     check_embedding(kb)
     with progress_bars("loading", quiet=quiet) as progress:
-        runs = run_refresh(settings(), kb, days, sources, progress)
+        runs = run_refresh(settings(), kb, days, sources, progress, tags or {})
     return make_report(kb, sources, runs, time.perf_counter() - began)
 
 
@@ -66,6 +95,9 @@ def _days(kb: KnowledgeBase, day: str | None) -> list[str]:
     except ValueError as error:
         raise WrongUsage(f"--day {day!r}", expected="YYYY-MM-DD or YYYY-MM-DD..YYYY-MM-DD") from error
     first, last = ends[0], ends[-1]
+    if last > kb.today():
+        raise WrongUsage(f"--day {day}", where=kb.name, expected=f"days up to {kb.today()}, which is today in {kb.timezone}",
+                         action=f"{last} has not begun: what a source will deliver then cannot be known")
     if len(ends) > 2 or not kb.start_date <= first <= last <= kb.today():
         action = "change start_date in defs.yaml to go further back" if first < kb.start_date else ""
         raise WrongUsage(f"--day {day}", where=kb.name, expected=f"days from {kb.start_date} to {kb.today()}, the earlier first", action=action)
@@ -99,6 +131,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
     verdict = _verdict(judged.verdict if judged else None, [g.verdict for g in required])
     refusing = [g.gate for g in required if not g.passed]
     failures = {step: message for run in runs.values() for step, message in run.failures.items()}
+    failed = _told(kb.name, sources, runs, "raw_documents", "failures") + _told(kb.name, sources, runs, "chunks", "failures")
     chunks = (judged.chunk_count or 0) if judged else 0
     uncaptured = sums.of("ingest", "raw_documents", "failed")  # asked for again every time
     inserted, closed = sums.of("release", "vector_index", "rows_inserted"), sums.of("release", "vector_index", "rows_closed")
@@ -108,6 +141,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
         "verdict": verdict,
         "promoted": release is not None and release == live,
         "live_release": live,
+        "moved": bool(runs["release"].metadata.get((kb.name, "promoted_release"), {}).get("moved")),
         "documents": {
             kind: sums.of("release", "vector_index", f"documents_{kind}") for kind in ("new", "changed", "unchanged", "deleted")
         } | {
@@ -119,10 +153,11 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
         "left_because": next((said for s in sources if (said := runs["embed"].metadata.get((kb.name, s, "embeddings"), {}).get("left_because"))), None),
         "rows": {"inserted": inserted, "closed": closed},
         "seconds": _seconds(runs, seconds),
-        "gates": {g.gate: {"verdict": g.verdict, "metric": g.metric, "required": g in required, "reasons": list(g.reasons),
-                          **worse_queries(g.evidence)} for g in gates},
+        "gates": {g.gate: {"verdict": g.verdict, "metric": g.metric, "required": g in required, "reasons": list(g.reasons), "accepted_by": g.accepted_by,
+                          **lost_queries(g.evidence)} for g in gates},
         "golden_gate": "golden_retrieval" in {g.gate for g in gates},
-        "failures": _told(kb.name, sources, runs, "raw_documents", "failures") + _told(kb.name, sources, runs, "chunks", "failures"),
+        "failures": failed,
+        "unread": _unread(kb.name, failed),
         "warnings": _told(kb.name, sources, runs, "chunks", "warnings"),
         "skipped": _told(kb.name, sources, runs, "raw_documents", "skipped"),
         "errors": {step: message for step, message in failures.items() if not any(step.endswith(gate) for gate in refusing)},
@@ -144,6 +179,23 @@ def _seconds(runs: "dict[str, StepRun]", total: float) -> dict[str, float]:
     return {kind: round(value, 3) for kind, value in (by_asset | {"total": total}).items()}
 
 
+STILL = 10  # documents that failed on an earlier day, which a refresh names
+REASONS = {"hidden": "hidden, as their names begin with a dot"}
+IN_WORDS = {
+    "raw_documents": "reading source {}", "chunks": "cutting the documents of {}", "embeddings": "computing the vectors of {}",
+    "vector_index": "writing the index of {}", "release_candidate": "sealing the candidate", "promoted_release": "promoting the candidate",
+}
+
+
+def in_words(name: str, step: str) -> str:
+    """Return what a step of a run does, for people: `<kb>__<source>__<asset>`, or `<kb>__release_candidate_<gate>`."""
+    rest = step.removeprefix(f"{name}__")
+    source, _, asset = rest.rpartition("__")
+    if asset.startswith("release_candidate_"):
+        return f"gate {asset.removeprefix('release_candidate_')}"
+    return IN_WORDS.get(asset, rest).format(source)
+
+
 ENDS = {"ingest": ("raw_documents", "chunks"), "embed": ("embeddings",), "index": ("vector_index", "release_candidate", "promoted_release")}
 
 
@@ -161,6 +213,14 @@ def _told(name: str, sources: list[str], runs: "dict[str, StepRun]", asset: str,
         records = getattr(table, "records", table) or ()
         found += [{"source": source, **getattr(record, "data", {})} for record in records]
     return found
+
+
+def _unread(name: str, failed: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the documents that failed on an earlier day, and have not been delivered in a state that can be used since."""
+    from kb_platform.storage.captures import unreadable_documents
+
+    now = {f"{failure['source']}/{failure.get('doc_id')}" for failure in failed}
+    return [{"document": document, "reason": reason} for document, reason in unreadable_documents(store(name).database).items() if document not in now]
 
 
 def exit_code(report: dict[str, Any]) -> int:
@@ -189,22 +249,36 @@ def show_report(report: dict[str, Any]) -> None:
     for failure in report["failures"]:
         console.print(f"[yellow]not used[/yellow]   {escape(str(failure.get('source_object')))}: {escape(str(failure.get('reason')))}",
                       highlight=False, soft_wrap=True, markup=True)
+    for still in report["unread"][:STILL]:
+        console.print(f"[yellow]still not[/yellow]  {escape(still['document'])}: {escape(still['reason'])}", highlight=False, soft_wrap=True, markup=True)
     for warning in report["warnings"]:
         console.print(f"[yellow]read, but[/yellow]  {escape(str(warning.get('source_object')))}: {escape(str(warning.get('reason')))}",
                       highlight=False, soft_wrap=True, markup=True)
     for entry in report["skipped"]:
-        console.print(f"left alone {entry['count']}: {escape(entry['reason'])}, such as {escape(entry['example'])}", highlight=False, soft_wrap=True, markup=True)
-    _show_gates(report["gates"])
+        console.print(f"left alone {entry['count']}: {escape(REASONS.get(entry['reason']) or entry['reason'])}, such as {escape(entry['example'])}", highlight=False, soft_wrap=True, markup=True)
+    _show_gates(report["knowledge_base"], report["gates"])
     if not report["golden_gate"] and report["release"]:
-        console.print("no golden queries yet: promotion rests on the integrity gates alone")
+        console.print("gate       golden_retrieval: [yellow]nothing was judged[/yellow]", highlight=False, markup=True)
+        show_text("there are no golden queries yet: promotion rests on the integrity gates alone", 11, bullet="- ")
     for step, message in report["errors"].items():
-        console.print(f"[red]{escape(step)}:[/red] {escape(message)}", highlight=False, soft_wrap=True, markup=True)
+        console.print(f"[red]{escape(in_words(report['knowledge_base'], step))}:[/red] {escape(message)}", highlight=False, soft_wrap=True, markup=True)
+    _show_outcome(report)
+
+
+def _show_outcome(report: dict[str, Any]) -> None:
+    """Print the last line: what readers see now; where something failed, that comes last, for the last line is what is read."""
     readers = f"readers still see release {report['live_release']}" if report["live_release"] else "readers see nothing yet"
     state = "is live" if report["promoted"] else f"is not promoted; {readers}"
-    console.print(f"release {report['release']}: verdict {report['verdict']}, {state}" if report["release"] else f"no release; {readers}")
+    unjudged = "" if report["golden_gate"] else " (no golden query judged it)"
+    if not report["errors"]:
+        console.print(f"release {report['release']}: verdict {report['verdict']}{unjudged}, {state}" if report["release"] else f"no release; {readers}")
+        return
+    failed = ", ".join(dict.fromkeys(in_words(report["knowledge_base"], step) for step in report["errors"]))
+    but = f"release {report['release']} is live without what failed" if report["promoted"] and report["moved"] else f"nothing new is live, {readers}"
+    console.print(f"[red]the refresh failed[/red] ({escape(failed)}): {but}", highlight=False, soft_wrap=True, markup=True)
 
 
-def _show_gates(gates: dict[str, Any]) -> None:
+def _show_gates(name: str, gates: dict[str, Any]) -> None:
     silent = [gate for gate, said in gates.items() if said["verdict"] == "pass" and not said["reasons"]]
     if silent:
         text = fill(f"gates      {', '.join(silent)}: pass", console.width, subsequent_indent=" " * 11, break_on_hyphens=False)
@@ -212,8 +286,11 @@ def _show_gates(gates: dict[str, Any]) -> None:
     for gate, said in ((gate, said) for gate, said in gates.items() if gate not in silent):
         colour = "green" if said["verdict"] == "pass" else "red" if said["required"] else "yellow"
         advisory = "" if said["required"] else " (advisory)"
-        console.print(f"gate       {gate}{advisory}: [{colour}]{said['verdict']}[/{colour}]", highlight=False, markup=True)
+        accepted = f", accepted by {escape(said['accepted_by'])}" if said.get("accepted_by") else ""
+        console.print(f"gate       {gate}{advisory}: [{colour}]{said['verdict']}[/{colour}]{accepted}", highlight=False, markup=True)
         for reason in said["reasons"]:
             show_text(reason, 11, bullet="- ")
         if said["verdict"] != "pass":
-            show_worse(said)
+            show_lost(said)
+        if gate == "churn" and said["verdict"] == "inconclusive" and said["required"]:
+            show_text(f"if that is meant: kb refresh {name} --accept-churn REASON, or a reviewer decides: kb review list {name}", 11)

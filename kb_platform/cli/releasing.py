@@ -1,4 +1,4 @@
-"""`kb releases`, `kb promote`, `kb rollback`, `kb discard`: the pointer and what it may point to."""
+"""`kb releases`, `kb history`, `kb promote`, `kb rollback`, `kb discard`: the pointer, where it was, and what it may point to."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from kb_platform.cli.output import RELEASES, Json, Name, console, show_json, show_table
+from kb_platform.cli.output import RELEASES, Json, Name, as_text, console, show_json, show_table
 from kb_platform.cli.session import database_running, knowledge_base, settings, store
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.reviews import Effect
@@ -21,7 +21,7 @@ ReleaseOption = Annotated[int | None, typer.Option("--release", min=1, max=RELEA
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (releases, promote, rollback, discard):
+    for command in (releases, history, promote, rollback, discard):
         app.command()(command)
 
 
@@ -46,19 +46,41 @@ def releases(name: Name, as_json: Json = False) -> None:
     if not found:
         console.print(f"no releases yet: kb refresh {name}")
         return
-    show_table(("release", "status", "verdict", "documents", "chunks", "digest", "promoted, UTC"),
+    show_table(("release", "status", "verdict", "documents", "chunks", "digest", f"promoted, {kb.timezone}"),
                ((r["release"], "live" if r["live"] else r["status"], r["verdict"], r["documents"], r["chunks"],
-                 (r["digest"] or "")[:8], r["promoted_at"]) for r in rows))
+                 (r["digest"] or "")[:8], r["promoted_at"]) for r in rows), kb.timezone)
     if "golden_retrieval" not in found[0].required_gates:
         console.print("no golden queries yet: promotion rests on the integrity gates alone")
     for a in accepted:
         asked = f", asked for by {a.asked_by}" if a.asked_by else ""
-        console.print(f"release {a.release}: {a.gate} ({a.verdict}) accepted by {a.reviewer}{asked}{f': {a.reason}' if a.reason else ''} [{a.review_id}]",
+        console.print(f"release {a.release}: {a.gate} ({a.verdict}) accepted by {a.reviewer}{asked}{f': {a.reason}' if a.reason else ''} [{a.review_id or 'kb refresh --accept-churn'}]",
                       markup=False, highlight=False, soft_wrap=True)
     _show_blocked(name, found[0], blocked)
     if changes:
-        console.print(f"[red]the database's guards were changed by hand[/red]: {len(changes)} times, last {changes[-1].at:%Y-%m-%d %H:%M} by "
+        console.print(f"[red]the database's guards were changed by hand[/red]: {len(changes)} times, last {as_text(changes[-1].at, kb.timezone)} ({kb.timezone}) by "
                       f"{escape(changes[-1].by_user)} ({escape(changes[-1].command)} {escape(str(changes[-1].object))}); see the table guard_change", soft_wrap=True, markup=True)
+
+
+def history(name: Name, as_json: Json = False) -> None:
+    """List every move of the pointer, the newest first: when, from which release to which, by which role, and what people had let pass."""
+    from kb_platform.storage.releases import promotions
+    from kb_platform.storage.review_outcomes import acceptances
+
+    kb = knowledge_base(name)
+    with database_running():
+        database = store(kb.name).database
+        moves, accepted = promotions(database)[::-1], acceptances(database)
+    rows = [{**move, "rollback": move["from"] is not None and move["to"] < move["from"],
+             "accepted": [asdict(a) for a in accepted if a.release == move["to"]]} for move in moves]
+    if as_json:
+        show_json({"knowledge_base": name, "moves": rows})
+        return
+    if not rows:
+        console.print(f"nothing was promoted yet: kb refresh {name}")
+        return
+    show_table((f"when, {kb.timezone}", "from", "to", "", "by", "let pass"),
+               ((r["at"], r["from"], r["to"], "rollback" if r["rollback"] else "", r["by"], ", ".join(f"{a['gate']} by {a['reviewer']}" for a in r["accepted"]))
+                for r in rows), kb.timezone)
 
 
 def _show_blocked(name: str, newest: "Release", blocked: "list[Outcome]") -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kb_platform.cli.lost_queries import Worst, lost_queries, show_lost
 from kb_platform.cli.output import (
     EXIT_OF_VERDICT,
     RELEASES,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from kb_platform.release.reports.evaluation_report import ChangedQuery, EvaluationReport
     from kb_platform.storage.reports import PastRelease
 
-WORST = 5  # of each side on a terminal
+BETTER = 5  # queries that a terminal shows
 
 Html = Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML file, with plots; it opens offline.", metavar="FILE")]
 
@@ -40,7 +41,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def report(name: Name, release: ReleaseOption = None, html: Html = None, as_json: Json = False) -> None:
+def report(name: Name, release: ReleaseOption = None, html: Html = None, worst: Worst = 5, as_json: Json = False) -> None:
     """Show what was found when a release was judged: the candidate, else the live one.
 
     Exit codes: 0 shown, whatever the verdict; 1 error, such as a release that was never judged.
@@ -63,7 +64,7 @@ def report(name: Name, release: ReleaseOption = None, html: Html = None, as_json
         console.print(f"let pass by reviewers: {accepted}", markup=False, highlight=False, soft_wrap=True)
     for line in found.gates:
         _show_reasons(f"{line.gate}:", line.reasons)
-    _show_golden(found, "live")
+    _show_golden(found, "live", worst)
     _show_written(html)
 
 
@@ -72,6 +73,7 @@ def compare(
     before: Annotated[int, typer.Argument(help="The release to compare with.", metavar="A", min=1, max=RELEASES)],
     after: Annotated[int, typer.Argument(help="The release that is compared with it.", metavar="B", min=1, max=RELEASES)],
     html: Html = None,
+    worst: Worst = 5,
     as_json: Json = False,
 ) -> None:
     """Ask two kept releases today's golden queries, and say what B answers better or worse than A.
@@ -97,7 +99,7 @@ def compare(
     if as_json:
         show_json({**found.to_dict(), "stored": stored})
     else:
-        _show_compared(found, before, after)
+        _show_compared(found, before, after, worst)
         _show_stored(stored)
         _show_written(html)
     raise typer.Exit(EXIT_OF_VERDICT[found.verdict or "inconclusive"])
@@ -125,11 +127,11 @@ def _show_written(html: Path | None) -> None:
         console.print(f"written: {html}", soft_wrap=True, highlight=False)
 
 
-def _show_compared(found: "EvaluationReport", before: int, after: int) -> None:
+def _show_compared(found: "EvaluationReport", before: int, after: int, worst: int) -> None:
     golden = found.golden
     assert golden is not None
     console.print(f"{found.knowledge_base}: release {after} against {before}, {count_of(golden.compared, 'golden query', 'golden queries')} asked now: {found.verdict}", highlight=False)
-    _show_golden(found, str(before))
+    _show_golden(found, str(before), worst)
     _show_reasons(f"as the golden gate would say it, with release {before} as the live one:", found.gates[0].reasons)
 
 
@@ -147,10 +149,10 @@ def _show_stored(stored: Iterable[dict[str, Any]]) -> None:
         console.print(f"stored when release {release['release']} was judged: {said}", highlight=False, soft_wrap=True)
 
 
-def _show_golden(found: "EvaluationReport", other: str) -> None:
+def _show_golden(found: "EvaluationReport", other: str, worst: int) -> None:
     golden = found.golden
     if golden is None:
-        console.print("no golden queries: the verdict rests on the other gates alone")
+        console.print("no golden query judged it: the verdict rests on the other gates alone")
         return
     ours = f"release {found.release}"
     show_table(("measure", ours, "interval", other, "interval"),
@@ -161,10 +163,10 @@ def _show_golden(found: "EvaluationReport", other: str) -> None:
         show_table(("measure", "slice", "difference", "interval", "p", "sign test p"),
                    ((c.measure, c.slice, f"{c.difference:+.3f}", f"{c.interval[0]:+.3f} to {c.interval[1]:+.3f}", f"{c.adjusted_p:.2g}",
                      f"{c.sign_p:.2g}") for c in golden.comparisons))
-    for kind, count, changed in (("worse", golden.worse_count, golden.worse), ("better", golden.better_count, golden.better)):
-        if count:
-            console.print(f"[bold]{count} answered {kind}[/bold]", highlight=False, markup=True)
-            _show_queries(changed[:WORST], found)
+    show_lost(lost_queries(asdict(golden)), worst, (golden.names[1], golden.names[0]))
+    if golden.better_count:
+        console.print(f"[bold]{golden.better_count} answered better[/bold]", highlight=False, markup=True)
+        _show_queries(golden.better[:BETTER], found)
     if golden.stale:
         show_text(f"{len(golden.stale)} stale, not counted: {', '.join(golden.stale)}", 0)
 

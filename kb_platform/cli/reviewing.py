@@ -47,9 +47,9 @@ def list_(
     if as_json:
         show_json({"knowledge_base": name, "cases": [as_object(case, ended.get(case.case_id), reasons.get(case.case_id)) for case in found], "backlog": asdict(waiting)})
         return
-    show_table(("case", "kind and subject", "state", "digest", "since, UTC", "last review"),
+    show_table(("case", "kind and subject", "state", "digest", f"since, {kb.timezone}", "last review"),
                ((c.case_id, _about(c, reasons.get(c.case_id)), c.state, c.digest.hex()[:8], c.changed_at, _said(ended.get(c.case_id)))
-                for c in found))
+                for c in found), kb.timezone)
     console.print(f"{waiting.open} open; {waiting.said()}", highlight=False, soft_wrap=True)
 
 

@@ -1,7 +1,8 @@
 """Runs the jobs of a refresh in this process, against the home's Dagster instance: every run is in the UI."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import dagster as dg
 
 from kb_platform.cli.output import errors
 from kb_platform.components.knowledge_base.automation import ORDER
-from kb_platform.knowledge.errors import ConfigError, TransientError
+from kb_platform.knowledge.errors import ConfigError, TransientError, in_a_word
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.knowledge.progress import Progress
 from kb_platform.local.dagster_home import LOCATION, open_instance
@@ -40,9 +41,12 @@ class StepRun:
 
 
 def run_refresh(
-    settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], progress: Progress
+    settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], progress: Progress, more_tags: Mapping[str, str]
 ) -> dict[str, StepRun]:
-    """Run ingest, embed and release for a day or a range of days. A failed source stops neither the others nor the release."""
+    """Run ingest, embed and release for a day or a range of days. A failed source stops neither the others nor the release.
+
+    `more_tags` are put on the runs: what the run of the release accepts (components/knowledge_base/churn_tags.py).
+    """
     definitions = _definitions(kb)
     done: dict[str, StepRun] = {}
     with _lost_database_is_transient(), open_instance(settings) as instance, heard_by(progress):
@@ -51,7 +55,7 @@ def run_refresh(
             for step in ORDER:
                 progress(SPEAKING[step], 0, None)
                 job = definitions.resolve_job_def(f"{kb.name}_{step}")
-                done[step] = _run(job, instance, kb, step, days, sources, tags | LISTED)
+                done[step] = _run(job, instance, kb, step, days, sources, {**tags, **LISTED, **more_tags})
     return done
 
 
@@ -77,7 +81,7 @@ def _lost_database_is_transient() -> Iterator[None]:
         yield
     except (DagsterPostgresException, OperationalError) as error:
         raise TransientError(
-            f"the database went away during the run ({type(error).__name__})", where="Dagster's storage",
+            f"the database went away during the run ({in_a_word(error.__cause__ or error)})", where="Dagster's storage",
             action="run the command again: what is done stays done, nothing is half-written",
         ) from error
     finally:
@@ -164,8 +168,14 @@ def _message(event: dg.DagsterEvent) -> str:
     return _sentence(error.message) if error else "failed"
 
 
+CLASS = re.compile(r"((?:[A-Za-z_]\w*\.)*[A-Z]\w*): (?=\S)")  # what Dagster puts in front of a message
+
+
 def _sentence(message: str) -> str:
-    """Return an error's first line: a database adds where in its functions it was, and our own errors need no class in front."""
+    """Return an error's first line without its class; what nobody foresaw says where all of it is."""
     line = next(iter(message.strip().splitlines()), "failed")
-    kind, _, said = line.partition(": ")
-    return said if kind.startswith("kb_platform.") else line
+    found = CLASS.match(line)
+    if found is None:
+        return line
+    unforeseen = "" if found[1].startswith("kb_platform.") else " (nobody foresaw this: the run's page in Dagster has the whole error)"
+    return f"{line[found.end():]}{unforeseen}"

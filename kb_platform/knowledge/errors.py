@@ -26,6 +26,12 @@ class KbError(Exception):
         return "; ".join(part for part in (head, expected, self.action) if part)
 
 
+def in_a_word(error: BaseException | None) -> str:
+    """Return what another library's error says, without where it happened: `Connection refused`, and not a class or a stack."""
+    line = next(iter(str(error).strip().splitlines()), "")
+    return line.rpartition(": ")[2].strip(" .") or "it said no more"
+
+
 class PermanentError(KbError):
     """A rerun cannot clear it."""
 

@@ -1,8 +1,8 @@
 """Gates about what a delivery did to a knowledge base: did it lose or change too much at once, did it bring too much boilerplate?
 
 A sync that would delete more than 15 % of a source's documents is more often a broken export than a decision; Amazon Bedrock's
-deletion protection draws the line there too. None of this proves harm, so what is over a limit is inconclusive: a person looks,
-and may let it pass.
+deletion protection draws the line there too. What was deleted and what was changed add up: an export that lost half of every page
+deletes nothing. None of this proves harm, so what is over a limit is inconclusive: a person looks, and may let it pass.
 """
 
 from collections.abc import Sequence
@@ -10,34 +10,35 @@ from collections.abc import Sequence
 from kb_platform.knowledge.gate_limits import GateLimits
 from kb_platform.quality.decision import Decision
 from kb_platform.quality.verdict import Verdict
-from kb_platform.storage.inspect_changes import Loss, Repetition
+from kb_platform.storage.inspect_changes import Churn, Repetition
 
-DELETIONS, DUPLICATES = "deletions", "duplicates"
+CHURN, DUPLICATES = "churn", "duplicates"
 
 
-def decide_deletions(lost: Sequence[Loss], changed: Sequence[Loss], limits: GateLimits) -> Decision:
-    """Return whether any source lost, or changed, more than allowed against the live release.
+def decide_churn(found: Sequence[Churn], limits: GateLimits) -> Decision:
+    """Return whether any source lost and changed, together, more than allowed against the live release.
 
-    A loss counts from `min_deleted` documents on, a change from `min_changed`: in a source of five, one is 20 %.
+    Documents and metadata count from `min_churn_documents` on, chunks from `min_churn_chunks`: in a source of five documents, one is 20 %.
+    Chunks see what documents do not: one handbook of 500 pages that arrives with 30.
 
     Args:
-        lost: documents, characters of text and metadata fields that the live release has and the candidate has not.
-        changed: documents that are other than in the live release.
-        limits: shares and least numbers.
+        found: documents, chunks and values of metadata fields that the live release has, and the candidate has not as they were.
+        limits: share and least numbers.
 
     Returns:
-        A verdict whose metric is the largest share that was lost, among those that count.
+        A verdict whose metric is the largest share among those that count.
     """
-    losses = [loss for loss in lost if loss.documents >= limits.min_deleted]
-    churn = [change for change in changed if change.documents >= limits.min_changed]
-    reasons = [f"{loss.source}: {loss.lost} of {loss.held} {loss.what} are gone ({loss.share:.0%}), more than {limits.max_deleted_share:.0%}"
-               for loss in losses if loss.share > limits.max_deleted_share]
-    reasons += [f"{change.source}: {change.lost} of {change.held} documents changed ({change.share:.0%}), more than {limits.max_changed_share:.0%}"
-                for change in churn if change.share > limits.max_changed_share]
-    sources = [{"source": x.source, "what": what, "held": x.held, "lost": x.lost} for rows, what in ((lost, "lost"), (changed, "changed"))
-               for x in rows if x.lost]
-    return Decision.of(DELETIONS, max((loss.share for loss in losses), default=0.0), limits.max_deleted_share, reasons,
+    counted = [churn for churn in found if churn.gone >= (limits.min_churn_chunks if churn.what == "chunks" else limits.min_churn_documents)]
+    reasons = [f"{_sentence(churn)}, more than {limits.max_churn_share:.0%}" for churn in counted if churn.share > limits.max_churn_share]
+    sources = [{"source": c.source, "what": c.what, "held": c.held, "removed": c.removed, "changed": c.changed} for c in found if c.gone]
+    return Decision.of(CHURN, max((churn.share for churn in counted), default=0.0), limits.max_churn_share, reasons,
                        otherwise=Verdict.INCONCLUSIVE, facts={"sources": sources})
+
+
+def _sentence(churn: Churn) -> str:
+    parts = [f"{count} {what}" for count, what in ((churn.removed, "removed"), (churn.changed, "changed")) if count]
+    examples = f", such as {', '.join(churn.examples)}" if churn.examples else ""
+    return f"{churn.source}: of {churn.held} {churn.what} {' and '.join(parts)} ({churn.share:.0%}{examples})"
 
 
 def decide_duplicates(found: Repetition, live: Repetition | None, limits: GateLimits) -> Decision:

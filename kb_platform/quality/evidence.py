@@ -36,7 +36,7 @@ class FloorResult:
 
 @dataclass(frozen=True)
 class QueryChange:
-    """A golden whose compared measures differ between candidate and live."""
+    """A golden with its measures on candidate and live; `live` is empty where it was not judged there."""
 
     query: str
     question: str
@@ -52,7 +52,8 @@ class GateEvidence:
 
     `queries` goldens were judged, `compared` of them also on the live release (0 where there is none). `metrics` and
     `slice_metrics` are means over the judged ones, `compared_metrics` and `live_metrics` over the compared ones. The first
-    comparison is the primary measure over all queries. `worse` and `better` list the largest change first. `critical_p` is the
+    comparison is the primary measure over all queries. `worse` and `better` list the largest change first; `unanswered` are the judged
+    goldens with no passage among the candidate's first five chunks, critical ones first, whatever live does. `critical_p` is the
     two-sided mid-p value of the critical goldens lost and won. `answers_deleted` are goldens that live answers and whose passages
     the candidate deletes, of `answered_before` that live answers.
     """
@@ -68,6 +69,7 @@ class GateEvidence:
     comparisons: tuple[PairedComparison, ...]
     worse: tuple[QueryChange, ...]
     better: tuple[QueryChange, ...]
+    unanswered: tuple[QueryChange, ...]
     critical_compared: int
     critical_lost: tuple[str, ...]
     critical_won: tuple[str, ...]
@@ -118,7 +120,7 @@ def gather_evidence(
         compared_metrics=_means(candidate, [g.id for g in shared]), live_metrics=_means(before, [g.id for g in shared]),
         floors=tuple(_floor(candidate, members, *floor) for floor in parameters.floor_values()),
         comparisons=tuple(_comparisons(candidate, before, shared, parameters)),
-        worse=worse, better=better, critical_compared=sum(g.severity is Severity.CRITICAL for g in shared),
+        worse=worse, better=better, unanswered=_unanswered(candidate, before, fresh, parameters.measures), critical_compared=sum(g.severity is Severity.CRITICAL for g in shared),
         critical_lost=lost, critical_won=won, critical_p=mcnemar_mid_p(len(won), len(lost)),
         stale={golden: str(state) for golden, state in sorted(stale.items())},
         newly_stale=tuple(g.id for g in newly),
@@ -180,6 +182,16 @@ def _distinct(members: Mapping[str, list[str]]) -> list[tuple[str, list[str]]]:
     return distinct
 
 
+def _unanswered(candidate: PerQuery, live: PerQuery, fresh: Sequence[Golden], measures: Sequence[str]) -> tuple[QueryChange, ...]:
+    found = [golden for golden in fresh if candidate[golden.id][ANSWERED] <= 0]
+    found.sort(key=lambda g: (g.severity is not Severity.CRITICAL, *(candidate[g.id][m] for m in measures)))  # stable: goldens come by id
+    return tuple(_change(golden, candidate[golden.id], live.get(golden.id, {})) for golden in found)
+
+
+def _change(golden: Golden, ours: Mapping[str, float], theirs: Mapping[str, float]) -> QueryChange:
+    return QueryChange(golden.id, golden.question, golden.severity.value, golden.slices, dict(ours), dict(theirs))
+
+
 def _critical_flips(answering: PerQuery, failing: PerQuery, shared: Sequence[Golden]) -> tuple[str, ...]:
     """Return critical goldens that one side answers within the first five chunks and the other does not."""
     critical = [g.id for g in shared if g.severity is Severity.CRITICAL]
@@ -196,8 +208,7 @@ def _changes(
         ours, theirs = candidate[golden.id], live[golden.id]
         deltas = tuple([round(ours[m] - theirs[m], 12) for m in measures])
         if deltas != unchanged:
-            change = QueryChange(golden.id, golden.question, golden.severity.value, golden.slices, dict(ours), dict(theirs))
-            rows.append((deltas, change))
+            rows.append((deltas, _change(golden, ours, theirs)))
     rows.sort(key=lambda row: row[0])  # stable: goldens come by id
     worse = tuple(change for deltas, change in rows if deltas < unchanged)
     better = tuple(change for deltas, change in reversed(rows) if deltas > unchanged)

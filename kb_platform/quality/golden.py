@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from kb_platform.knowledge.errors import ConfigError
-from kb_platform.quality.located_files import YamlFile, jsonl_objects, validate
+from kb_platform.quality.located_files import YamlFile, json_object, jsonl_lines, jsonl_objects, validate, validated
 
 ALL_SLICE = "all"
 CRITICAL_SLICE = "critical"
@@ -159,6 +159,11 @@ class _GoldenFile(_Strict):
     goldens: list[_Golden]
 
 
+class _Head(_Strict):
+    version: Literal[1]
+    goldens: list[object]
+
+
 def golden_files(folder: Path) -> list[Path]:
     """Return the golden files under a folder, sorted; hidden files (an editor's locks and backups) are left out."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
@@ -195,4 +200,62 @@ def read_goldens(path: Path) -> Iterator[tuple[str, Golden]]:
         return
     file = YamlFile(path)
     for number, golden in enumerate(validate(_GoldenFile, file.value, file).goldens):
-        yield f"{path}:{file.line_of(('goldens', number, 'id'))}:goldens.{number}.id", golden.frozen()
+        yield _place(file, ("goldens", number, "id")), golden.frozen()
+
+
+@dataclass(frozen=True)
+class LocatedGolden:
+    """A golden with its place, and that of each of its passages: `file:line:field`."""
+
+    golden: Golden
+    where: str
+    passages: tuple[str, ...]
+
+
+def try_goldens(folder: Path) -> tuple[list[LocatedGolden], list[ConfigError]]:
+    """Return the goldens of a folder that are right, and every mistake of the others: for whoever writes them."""
+    found: list[LocatedGolden] = []
+    wrong: list[ConfigError] = []
+    for path in golden_files(folder):
+        try:
+            right, mistakes = _try_lines(path) if path.suffix.lower() == ".jsonl" else _try_yaml(YamlFile(path))
+        except ConfigError as error:  # the file as a whole
+            right, mistakes = [], [error]
+        found += right
+        wrong += mistakes
+    first: dict[str, str] = {}
+    for each in found:
+        if (place := first.setdefault(each.golden.id, each.where)) != each.where:
+            wrong.append(ConfigError(f"the id {each.golden.id!r} is used twice", where=each.where, expected=f"another id than that at {place}"))
+    return found, wrong
+
+
+def _try_lines(path: Path) -> tuple[list[LocatedGolden], list[ConfigError]]:
+    found: list[LocatedGolden] = []
+    wrong: list[ConfigError] = []
+    for line, text in jsonl_lines(path):
+        try:
+            golden, mistakes = validated(_Golden, json_object(text, f"{path}:{line}"), (path, line))
+        except ConfigError as error:
+            golden, mistakes = None, [error]
+        wrong += mistakes
+        if golden is not None:
+            found.append(LocatedGolden(golden.frozen(), f"{path}:{line}:id", tuple(f"{path}:{line}:expected.{n}" for n in range(len(golden.expected)))))
+    return found, wrong
+
+
+def _try_yaml(file: YamlFile) -> tuple[list[LocatedGolden], list[ConfigError]]:
+    head, wrong = validated(_Head, file.value, file)
+    found: list[LocatedGolden] = []
+    for number, value in enumerate(head.goldens if head else ()):
+        at = ("goldens", number)
+        golden, mistakes = validated(_Golden, value, file, at)
+        wrong += mistakes
+        if golden is not None:
+            passages = tuple(_place(file, (*at, "expected", n)) for n in range(len(golden.expected)))
+            found.append(LocatedGolden(golden.frozen(), _place(file, (*at, "id")), passages))
+    return found, wrong
+
+
+def _place(file: YamlFile, field: tuple[str | int, ...]) -> str:
+    return f"{file.path}:{file.line_of(field)}:{'.'.join(map(str, field))}"

@@ -44,12 +44,17 @@ def read_text(path: Path) -> str:
 
 def jsonl_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number, object) for every line that is not blank; ConfigError at a line that holds no JSON object."""
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if line.strip():
-            yield number, _json_object(line, f"{path}:{number}")
+    for number, line in jsonl_lines(path):
+        yield number, json_object(line, f"{path}:{number}")
 
 
-def _json_object(line: str, where: str) -> dict[str, Any]:
+def jsonl_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) for every line that is not blank."""
+    return ((number, line) for number, line in enumerate(read_text(path).split("\n"), start=1) if line.strip())
+
+
+def json_object(line: str, where: str) -> dict[str, Any]:
+    """Return the object of one line; ConfigError where it holds none."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -131,15 +136,26 @@ def _child(node: Any, step: str | int) -> tuple[int, Any] | None:
 
 def validate(model: type[M], value: Any, file: YamlFile | tuple[Path, int]) -> M:
     """Return the value as a model; ConfigError naming file, line and field of the first mistake."""
+    checked, mistakes = validated(model, value, file)
+    if checked is None:
+        first, more = mistakes[0], len(mistakes) - 1
+        raise ConfigError(first.found, where=first.where, action=f"({more} more mistakes after it)" if more else "")
+    return checked
+
+
+def validated(model: type[M], value: Any, file: YamlFile | tuple[Path, int], at: tuple[str | int, ...] = ()) -> tuple[M | None, list[ConfigError]]:
+    """Return the value as a model, or None with one error for each mistake; `at` is where in the file the value stands."""
     try:
-        return model.model_validate(value)
+        return model.model_validate(value), []
     except ValidationError as error:
-        first, count = error.errors(include_url=False)[0], error.error_count()
-        loc = first["loc"]
-        path, line = (file.path, file.line_of(loc)) if isinstance(file, YamlFile) else file
-        field = ".".join(str(step) for step in loc) or "the whole"
-        more = f" ({count - 1} more mistakes after it)" if count > 1 else ""
-        raise ConfigError(_sentence(first, model), where=f"{path}:{line}:{field}", action=more.strip()) from None
+        return None, [_mistake(each, model, file, at) for each in error.errors(include_url=False)]
+
+
+def _mistake(error: Any, model: type[BaseModel], file: YamlFile | tuple[Path, int], at: tuple[str | int, ...]) -> ConfigError:
+    loc = (*at, *error["loc"])
+    path, line = (file.path, file.line_of(loc)) if isinstance(file, YamlFile) else file
+    field = ".".join(str(step) for step in loc) or "the whole"
+    return ConfigError(_sentence(error, model), where=f"{path}:{line}:{field}")
 
 
 def _sentence(error: Any, model: type[BaseModel]) -> str:

@@ -1,4 +1,4 @@
-"""Beside each of the queries that changed most, what the candidate and what the live release found: the first thing a person asks for."""
+"""Beside each query that changed most or is not answered, what the candidate and what the live release found: what a person asks for first."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from typing import Any
 
 from kb_platform.quality.found_chunks import FoundChunk
 
-KINDS = ("worse", "better")
+KINDS = ("worse", "better", "unanswered")
 MOST = 20
 SHOWN = 5  # hits of a list; an answer counts as found among the first five
 
@@ -14,7 +14,7 @@ Found = Mapping[str, Sequence[FoundChunk]]
 
 
 def with_result_lists(evidence: Mapping[str, Any], candidate: Found, live: Found) -> dict[str, Any]:
-    """Return a verdict's evidence (GateVerdict.to_dict) with both lists at the queries that lost and won most; they stand first."""
+    """Return a verdict's evidence (GateVerdict.to_dict) with both lists at the first queries of each kind."""
     return {**evidence, **{kind: [_with_lists(n, change, candidate, live) for n, change in enumerate(evidence[kind])] for kind in KINDS}}
 
 

@@ -67,9 +67,9 @@ class GateVerdict:
         return f"{self.verdict.value}: {'; '.join(r.message for r in self.reasons if r.verdict is self.verdict)}"
 
     def to_dict(self, limit: int = LISTED) -> dict[str, Any]:
-        """Return JSON-ready evidence; at most `limit` worse and better queries are listed, their counts are complete."""
+        """Return JSON-ready evidence; at most `limit` queries of a kind are listed, their counts are complete."""
         evidence = asdict(self.evidence)
-        evidence["worse"], evidence["better"] = evidence["worse"][:limit], evidence["better"][:limit]
+        evidence |= {kind: evidence[kind][:limit] for kind in ("worse", "better", "unanswered")}
         evidence["floors"] = [asdict(floor) | {"held": floor.held} for floor in self.evidence.floors]
         return {
             "verdict": self.verdict.value,
@@ -81,6 +81,7 @@ class GateVerdict:
             "reasons": [asdict(reason) for reason in self.reasons],
             "worse_count": len(self.evidence.worse),
             "better_count": len(self.evidence.better),
+            "unanswered_count": len(self.evidence.unanswered),
             **evidence,
             "parameters": asdict(self.parameters),
         }

@@ -7,7 +7,7 @@ from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.knowledge.progress import Progress, silent
 from kb_platform.quality.golden import GoldenSet
-from kb_platform.release.golden_comparison import compare_on_goldens
+from kb_platform.release.golden_comparison import ask_both
 from kb_platform.release.reports.evaluation_report import EvaluationReport, assemble_report
 from kb_platform.storage.releases import kept_release
 from kb_platform.storage.stores import Store
@@ -27,6 +27,6 @@ def compare_releases(
         raise ConfigError(f"release {before} is compared with itself", expected="two releases")
     kept_release(store.database, before)
     release = kept_release(store.database, after)
-    result = compare_on_goldens(store, kb, goldens, after, before, load_embedder, progress)
+    result = ask_both(store, kb, goldens, after, before, load_embedder, progress).judged(kb)
     alone = replace(release, required_gates=[result.gate])
     return assemble_report(kb.name, alone, result.verdict, [result])

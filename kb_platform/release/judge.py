@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, replace
 
 from kb_platform.index.embed import LoadEmbedder
+from kb_platform.knowledge.churn import AcceptedChurn
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.knowledge.progress import Progress, silent
@@ -31,7 +32,8 @@ class NotMeasured:
 
 
 def judge(
-    store: Store, kb: KnowledgeBase, gate: str, load_embedder: LoadEmbedder, run_id: str, progress: Progress = silent
+    store: Store, kb: KnowledgeBase, gate: str, load_embedder: LoadEmbedder, run_id: str, progress: Progress = silent,
+    accept_churn: AcceptedChurn | None = None,
 ) -> GateResult | NotMeasured:
     """Run one gate on the sealed candidate and store what it said.
 
@@ -51,7 +53,7 @@ def judge(
         raise StateError(f"release {release.release_id} is not sealed", where=kb.name, action="materialize release_candidate first")
     progress(f"gate {gate}", 0, None)
     began = time.perf_counter()
-    result = GATES[gate].measure(Subject(store, kb, release, live, load_embedder, progress))
+    result = GATES[gate].measure(Subject(store, kb, release, live, load_embedder, progress, accept_churn))
     if result is None:
         return NotMeasured(GATES[gate].lacking(kb) or "there is nothing to judge", required=gate in release.required_gates)
     result = replace(result, evidence=result.evidence | {"seconds": round(time.perf_counter() - began, 3)})

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from kb_platform.knowledge.errors import StateError, TransientError
+from kb_platform.knowledge.errors import StateError, TransientError, in_a_word
 
 TIMEOUT, PATIENCE, POLL = 30.0, 60.0, 0.2  # seconds
 Login = httpx.BasicAuth | str
@@ -68,7 +68,7 @@ class ReviewGateway:
         try:
             answer = self._http.request(method, f"/api/v1{path}", auth=self._as.get("auth"), headers=headers, **request)
         except httpx.HTTPError as error:
-            raise TransientError(f"the review gateway does not answer ({type(error).__name__})", where=str(self._http.base_url),
+            raise TransientError(f"the review gateway does not answer ({in_a_word(error)})", where=str(self._http.base_url),
                                  action="start it with `kb up`, or check KB_REVIEW_GATEWAY_URL") from error
         if answer.is_success:
             return answer.json()

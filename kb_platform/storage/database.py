@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from pgvector.psycopg import register_vector
 from sqlalchemy.exc import OperationalError
 
-from kb_platform.knowledge.errors import ConfigError, TransientError
+from kb_platform.knowledge.errors import ConfigError, TransientError, in_a_word
 
 Role = Literal["owner", "reader", "writer", "gate", "promoter", "collector", "decider"]
 LOGIN_ROLES: tuple[Role, ...] = ("reader", "writer", "gate", "promoter", "collector", "decider")
@@ -125,10 +125,10 @@ class Database:
         try:
             yield
         except OperationalError as error:
-            raise TransientError(f"the database went away ({type(error.orig).__name__})", where=self.schema, action="run the command again") from error
+            raise TransientError(f"the database went away ({in_a_word(error.orig)})", where=self.schema, action="run the command again") from error
 
     def _unreachable(self, error: BaseException | None) -> TransientError:
-        return TransientError(f"the database does not answer ({type(error).__name__})", where=self.schema,
+        return TransientError(f"the database does not answer ({in_a_word(error)})", where=self.schema,
                               action="start it with `kb up`, or check KB_DATABASE_URL")
 
     @contextmanager
@@ -139,7 +139,7 @@ class Database:
         except psycopg.OperationalError as error:
             if connection.closed:
                 raise TransientError(
-                    f"the database went away ({type(error).__name__})", where=self.schema, action="run the command again",
+                    f"the database went away ({in_a_word(error)})", where=self.schema, action="run the command again",
                 ) from error
             raise
 

@@ -11,7 +11,7 @@ from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.review_cases import VERDICT_KINDS, CaseKind, ReviewCase, verdict_digest
 from kb_platform.storage.database import Database
 from kb_platform.storage.review_cases import replace_cases, withdraw_waivers
-from kb_platform.storage.review_outcomes import COUNTS
+from kb_platform.storage.review_outcomes import ACCEPTED_BY, COUNTS
 from kb_platform.storage.signatures import Statement, sign
 
 
@@ -28,7 +28,7 @@ class GateResult:
     golden_hash: str | None = None
     cases: Mapping[CaseKind, Sequence[ReviewCase]] = field(default_factory=dict)
     accepted_by: str | None = None
-    """The reviewer who let this verdict pass, for this content and these goldens."""
+    """Who let this verdict pass, for this content and these goldens: a reviewer, or of churn whoever refreshed."""
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def gate_results(database: Database, release_id: int) -> list[GateResult]:
     with database.transaction("gate") as c:
         rows = c.execute(
             f"""select g.gate, g.passed, g.verdict, g.metric, g.threshold, coalesce(g.evidence, '{{}}'), g.golden_hash,
-                 (select o.reviewer_id from acceptance a join review_outcome o using (review_id) where {COUNTS} limit 1)
+                 coalesce((select o.reviewer_id from acceptance a join review_outcome o using (review_id) where {COUNTS} limit 1), {ACCEPTED_BY})
                from gate_result g join release r using (release_id, content_digest) where release_id = %s order by gate""", (release_id,))
         return [GateResult(*row[:7], accepted_by=row[7]) for row in rows]
 

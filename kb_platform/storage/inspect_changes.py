@@ -8,41 +8,46 @@ from kb_platform.storage.database import Database
 
 REPEAT_SAMPLE = 5000
 REPEAT_CHARACTERS = 40
+EXAMPLES = 3  # documents that a sentence names
 
 
 @dataclass(frozen=True)
-class Loss:
-    """Something of a source that is gone or other: `lost` of `held`, in `documents` documents; `what` is a plural noun."""
+class Churn:
+    """What a source has in the live release and not as it was in another one: `removed` and `changed` of `held`; `what` is a plural noun.
+
+    `examples` are documents that are gone.
+    """
 
     source: str
     what: str
     held: int
-    lost: int
-    documents: int
+    removed: int
+    changed: int
+    examples: tuple[str, ...] = ()
+
+    @property
+    def gone(self) -> int:
+        """Return how many are not there as they were."""
+        return self.removed + self.changed
 
     @property
     def share(self) -> float:
-        """Return the share that was lost."""
-        return self.lost / self.held if self.held else 0.0
+        """Return their share."""
+        return self.gone / self.held if self.held else 0.0
 
 
-def losses(database: Database, release_id: int, live: int) -> list[Loss]:
-    """Return what the live release has and the candidate has not: documents; characters and metadata fields of kept documents.
+def churn(database: Database, release_id: int, live: int) -> list[Churn]:
+    """Return, by source, what the live release has and another one has not: documents, chunks, and values of metadata fields.
 
-    Characters are compared only where the source's pipeline is the same: another chunker counts them differently.
+    A document is changed when its chunks are: text, title, or metadata that is searched; the order of its parts is not looked at.
+    What changed is compared only where the source's pipeline is the same: another chunker changes every chunk. Documents and chunks
+    that were added count as nothing. The price follows what changed, but for the count of what is held.
     """
     with database.transaction("gate") as c:
-        names = {"r": release_id, "live": live}
-        gone = c.execute(_DELETED, names).fetchall()
-        fields = c.execute(_FIELDS, names).fetchall()
-        text = c.execute(_TEXT, names).fetchall()
-    return [Loss(*row) for row in (*gone, *fields, *text)]
-
-
-def changes(database: Database, release_id: int, live: int) -> list[Loss]:
-    """Return, by source, how many documents are other than in the live release; without those under another pipeline, where all are."""
-    with database.transaction("gate") as c:
-        return [Loss(*row) for row in c.execute(_CHANGED, {"r": release_id, "live": live})]
+        names = {"r": release_id, "live": live, "examples": EXAMPLES}
+        documents = [Churn(row[0], row[1], row[2], row[3], row[4], tuple(row[5])) for row in c.execute(_DOCUMENTS, names)]
+        others = [Churn(*row) for statement in (_CHUNKS, _FIELDS) for row in c.execute(statement, names)]
+    return [*documents, *others]
 
 
 @dataclass(frozen=True)
@@ -67,33 +72,38 @@ def repetition(database: Database, release_id: int) -> Repetition:
 _PAIRS: LiteralString = """
 with old as (select * from document_version where valid_from <= %(live)s and valid_to > %(live)s),
      new as (select * from document_version where valid_from <= %(r)s and valid_to > %(r)s),
-     pair as (select o.source, o.id as old_id, n.id as new_id, o.metadata as had, n.metadata as has
+     pair as (select o.source, o.doc_id, o.id as old_id, n.id as new_id, o.metadata as had, n.metadata as has
               from old o left join new n using (source, doc_id))
 """
 _SAME_PIPELINE: LiteralString = f"""source in (
   select source from (select distinct source from capture) s
   where {SOURCE_PIPELINE.format(source='s.source', release='%(r)s')} = {SOURCE_PIPELINE.format(source='s.source', release='%(live)s')})"""
-_DELETED: LiteralString = _PAIRS + """
-select source, 'documents', count(*), count(*) filter (where new_id is null), count(*) filter (where new_id is null)
-from pair group by source order by source
+# Versions that are gone or other, with the chunks of each. Most versions are the same row in both releases.
+_TOUCHED: LiteralString = _PAIRS + f""",
+     touched as (select * from pair where new_id is null or new_id <> old_id and {_SAME_PIPELINE}),
+     layout as (select version_id, array_agg(content_hash order by content_hash) as chunks from passage
+                where version_id in (select old_id from touched union select new_id from touched) group by version_id)
 """
-_CHANGED: LiteralString = _PAIRS + f"""
-select source, 'documents', count(*), count(*) filter (where new_id <> old_id), count(*) filter (where new_id <> old_id)
-from pair where {_SAME_PIPELINE} group by source order by source
+_DOCUMENTS: LiteralString = _TOUCHED + """
+select p.source, 'documents', count(*), count(*) filter (where p.new_id is null),
+       count(*) filter (where t.new_id is not null and o.chunks is distinct from n.chunks),
+       coalesce((array_agg(p.doc_id order by p.doc_id) filter (where p.new_id is null))[1:%(examples)s], '{}')
+from pair p left join touched t using (old_id) left join layout o on o.version_id = p.old_id left join layout n on n.version_id = t.new_id
+group by p.source order by p.source
+"""
+_CHUNKS: LiteralString = _TOUCHED + """,
+     held as (select source, count(*) as held from pair join passage on version_id = old_id group by source)
+select t.source, 'chunks', h.held, count(*) filter (where t.new_id is null),
+       count(*) filter (where t.new_id is not null and n.version_id is null)
+from touched t join held h using (source) join passage o on o.version_id = t.old_id
+     left join passage n on n.version_id = t.new_id and n.content_hash = o.content_hash and n.dup_no = o.dup_no
+group by t.source, h.held order by t.source
 """
 # What reading a document has noted (ingest/parse.py) is nothing that a source delivers, and may go with what it was about.
 _FIELDS: LiteralString = _PAIRS + """
-select source, format('values of %%s', field), count(*), count(*) filter (where gone), count(*) filter (where gone)
+select source, format('values of %%s', field), count(*), count(*) filter (where gone), 0
 from pair, jsonb_object_keys(had) field, lateral (select coalesce(has -> field, 'null') in ('null', '""', '[]') as gone) g
 where new_id is not null and had -> field not in ('null', '""', '[]') and field not in ('parse_warnings', 'parse_left_out') group by source, field order by source, field
-"""
-_TEXT: LiteralString = _PAIRS + f""",
-     size as (select version_id, sum(end_char - start_char)::bigint as characters from passage
-              where version_id in (select old_id from pair union select new_id from pair) group by version_id)
-select source, 'characters', sum(o.characters)::bigint, greatest(0, sum(o.characters) - sum(coalesce(n.characters, 0)))::bigint,
-       count(*) filter (where n.characters < o.characters)
-from pair join size o on o.version_id = old_id left join size n on n.version_id = new_id
-where new_id is not null and {_SAME_PIPELINE} group by source order by source
 """
 _REPEATED: LiteralString = """
 with looked_at as (

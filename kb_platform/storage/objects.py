@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 
-from kb_platform.knowledge.errors import StateError, TransientError
+from kb_platform.knowledge.errors import StateError, TransientError, in_a_word
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +61,7 @@ class ObjectStore:
             yield
         except OSError as error:
             if isinstance(error, ConnectionError | TimeoutError) or error.errno in MAY_PASS:
-                raise TransientError(f"the object store does not answer ({type(error).__name__})", where=self.url(name),
+                raise TransientError(f"the object store does not answer ({error.strerror or in_a_word(error)})", where=self.url(name),
                                      action="run the step again when it does") from error
             raise
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kb_platform.storage.database import Database
-from kb_platform.storage.review_outcomes import COUNTS
+from kb_platform.storage.review_outcomes import ACCEPTED_BY, COUNTS
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PastRelease:
     promoted_at: dt.datetime | None
     promoted_by: str | None
     accepted: str | None
-    """Gates that a reviewer let pass, and who did."""
+    """Gates that a person let pass, and who did."""
 
 
 def release_changes(database: Database, release_id: int) -> ReleaseChanges:
@@ -76,9 +76,13 @@ def past_releases(database: Database, limit: int) -> list[PastRelease]:
             f"""select r.release_id, a.release_id is not null, r.status, r.verdict, encode(r.content_digest, 'hex'), r.space_id, g.golden_hash,
                  coalesce(g.evidence -> 'metrics', '{{}}'), coalesce(s.report -> 'changes', '{{}}'), coalesce(s.report -> 'seconds', '{{}}'),
                  coalesce(s.report #> '{{judged,usage}}', '{{}}'), r.created_at, p.at, p.by_user,
-                 (select string_agg(a.gate || ' by ' || o.reviewer_id, ', ' order by a.gate)
-                  from acceptance a join gate_result g on {COUNTS} join review_outcome o using (review_id)
-                  where (a.release_id, a.content_digest) = (r.release_id, r.content_digest))
+                 (select string_agg(x.gate || ' by ' || x.by, ', ' order by x.gate)
+                  from (select a.gate, o.reviewer_id as by
+                        from acceptance a join gate_result g on {COUNTS} join review_outcome o using (review_id)
+                        where (a.release_id, a.content_digest) = (r.release_id, r.content_digest)
+                        union all
+                        select g.gate, {ACCEPTED_BY} from gate_result g
+                        where (g.release_id, g.content_digest) = (r.release_id, r.content_digest) and {ACCEPTED_BY} is not null) x)
                from release r left join active a using (release_id)
                left join gate_result g on g.release_id = r.release_id and g.content_digest = r.content_digest and g.gate = 'golden_retrieval'
                left join release s on s.release_id = r.release_id and s.report ->> 'digest' = encode(r.content_digest, 'hex')

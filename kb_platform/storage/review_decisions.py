@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import psycopg
 
-from kb_platform.knowledge.errors import TransientError
+from kb_platform.knowledge.errors import TransientError, in_a_word
 from kb_platform.knowledge.reviews import ReviewEnd
 
 AT_ONCE = 1000
@@ -27,7 +27,7 @@ def read_ends(url: str, review_ids: Sequence[str]) -> list[ReviewEnd]:
             if c.execute("select to_regclass('review.decision')").fetchone() != (None,):
                 return [end for first in range(0, len(review_ids), AT_ONCE) for end in _read(c, review_ids[first : first + AT_ONCE])]
     except psycopg.OperationalError as error:
-        raise TransientError(f"the database of the reviews does not answer ({type(error).__name__})", where="review.decision",
+        raise TransientError(f"the database of the reviews does not answer ({in_a_word(error)})", where="review.decision",
                              action="check KB_REVIEW_DATABASE_URL; decisions wait there") from error
     return []
 

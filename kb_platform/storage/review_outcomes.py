@@ -16,6 +16,10 @@ COUNTS: LiteralString = """(a.release_id, a.gate, a.content_digest, a.verdict) =
   and a.golden_hash is not distinct from g.golden_hash"""
 
 
+# Churn that whoever refreshed has accepted (release/gates/churn.py): the verdict itself holds it, as `g`.
+ACCEPTED_BY: LiteralString = "case when g.gate = 'churn' then g.evidence #>> '{accepted,by}' end"
+
+
 @dataclass(frozen=True)
 class AppliedEnd:
     """What the end of a review changed; `case_id` and `kind` are its case's."""
@@ -50,7 +54,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Acceptance:
-    """A verdict that a reviewer let pass: who, why, and in which review."""
+    """A verdict that a person let pass: who, why, and in which review; none (empty) where churn was accepted by whoever refreshed."""
 
     release: int
     gate: str
@@ -131,11 +135,15 @@ def _outcomes(database: Database, where: LiteralString, value: object) -> list[O
 
 
 def acceptances(database: Database) -> list[Acceptance]:
-    """Return what reviewers let pass, oldest first: those that count for the content and the verdicts that each release holds."""
+    """Return what people let pass, oldest first: those that count for the content and the verdicts that each release holds."""
     with database.transaction("gate") as c:
         rows = c.execute(
             f"""select a.release_id, a.gate, a.verdict, o.reviewer_id, o.reason, a.review_id, a.at, c.asked_by
                 from acceptance a join gate_result g on {COUNTS} join release r on (r.release_id, r.content_digest) = (g.release_id, g.content_digest)
                 join review_outcome o using (review_id) join review_ledger l using (review_id) join review_case c using (case_id)
-                order by a.at""")
+                union all
+                select g.release_id, g.gate, 'inconclusive', {ACCEPTED_BY}, g.evidence #>> '{{accepted,reason}}', '',
+                  (g.evidence #>> '{{accepted,at}}')::timestamptz, null
+                from gate_result g join release r using (release_id, content_digest) where {ACCEPTED_BY} is not null
+                order by 7""")
         return [Acceptance(*row) for row in rows]

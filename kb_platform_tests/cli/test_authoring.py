@@ -16,6 +16,7 @@ from kb_platform.settings import Settings
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "manuals").mkdir()
+    (tmp_path / "manuals" / "keys.md").write_text("# Keys\n\nAsk the porter: he keeps them.\n")
     with session.use(Settings(home=tmp_path / "home", defs=tmp_path / "defs")):
         yield tmp_path
 

@@ -32,8 +32,8 @@ def test_a_gate_that_measured_nothing_warns_with_its_one_reason_and_stops_nothin
     said = evaluations(report)
     assert not said["golden_retrieval"].passed and not said["answer_quality"].passed
     assert said["golden_retrieval"].severity == said["answer_quality"].severity == dg.AssetCheckSeverity.WARN
-    assert said["answer_quality"].description == "not measured: no judge is configured: KB_JUDGE_URL is not set"
-    assert said["golden_retrieval"].description == f"not measured: no golden query is in {kb.folder / 'golden'}"
+    assert said["answer_quality"].description == "nothing was judged: no judge is configured: KB_JUDGE_URL is not set"
+    assert said["golden_retrieval"].description == f"nothing was judged: no golden query is in {kb.folder / 'golden'}"
     assert all(said[gate].passed for gate in INTEGRITY_GATES)
 
 
@@ -42,7 +42,7 @@ def test_while_nothing_changes_what_was_measured_stands_and_what_was_not_still_w
     first = refresh_once(kb, None, None, quiet=True)
     said = evaluations(refresh_once(kb, None, None, quiet=True))
     assert said["coverage"].passed
-    assert said["coverage"].description == f"not measured: nothing changed since release {first['release']}, of which this gate said pass"
+    assert said["coverage"].description == f"nothing was judged: nothing changed since release {first['release']}, of which this gate said pass"
     assert (said["golden_retrieval"].passed, said["golden_retrieval"].severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
@@ -50,7 +50,7 @@ def test_before_the_first_release_no_check_is_green(make_kb: MakeKb) -> None:
     report = refresh_once(make_kb({"notes.bin": "not a document"}, sources=[
         {"name": "docs", "kind": "files", "path": "documents", "allow_empty": True}]), None, None, quiet=True)
     assert report["release"] is None
-    assert {e.description for e in evaluations(report).values()} == {"not measured: there is no release yet"}
+    assert {e.description for e in evaluations(report).values()} == {"nothing was judged: there is no release yet"}
     assert not any(e.passed for e in evaluations(report).values())
 
 
@@ -59,7 +59,7 @@ def test_a_required_gate_that_measured_nothing_is_an_error_and_nothing_is_promot
     report = refresh_once(make_kb(FILES, gate=named), None, None, quiet=True)
     said = evaluations(report)["answer_quality"]
     assert (said.passed, said.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert said.description == "not measured: defs.yaml has no gate.judge"
+    assert said.description == "nothing was judged: defs.yaml has no gate.judge"
     assert (report["promoted"], exit_code(report)) == (False, 1)
     assert report["errors"][f"{report['knowledge_base']}__release_candidate_answer_quality"] == said.description
 

@@ -122,7 +122,7 @@ def test_damage_below_the_guards_is_found_by_an_integrity_gate_and_an_undamaged_
             found = measured(kb, gate)
         assert (found.verdict, found.passed) == ("regression", False), name
         assert any(sentence in reason for reason in found.evidence["reasons"]), (name, found.evidence["reasons"])
-    for gate in ("coverage", "embedding_health", "index_recall", "deletions", "duplicates", "freshness", "latency"):
+    for gate in ("coverage", "embedding_health", "index_recall", "churn", "duplicates", "freshness", "latency"):
         assert measured(kb, gate).passed, gate
 
 
@@ -149,23 +149,23 @@ def test_a_delivery_that_loses_documents_metadata_and_changes_most_texts_waits_f
     rows = [row | {"text": boilerplate * 3 + "\n\n" + row["text"], "synonyms": []} for row in documents()[6:]]
     report = deliver(kb, rows)
     assert (report["promoted"], report["verdict"], report["live_release"]) == (False, "inconclusive", 1)
-    reasons = report["gates"]["deletions"]["reasons"]
+    reasons = report["gates"]["churn"]["reasons"]
     assert [r.split(": ")[1] for r in reasons] == [
-        "6 of 30 documents are gone (20%), more than 15%", "24 of 24 values of synonyms are gone (100%), more than 15%",
-        "24 of 30 documents changed (80%), more than 75%",
+        "of 30 documents 6 removed and 24 changed (100%, such as oncology-0, surgery-0, surgery-1), more than 15%",
+        "of 24 values of synonyms 24 removed (100%), more than 15%",
     ]
     assert report["gates"]["duplicates"]["verdict"] == "inconclusive"
     open_candidate = candidate(session.store(kb.name).database)
     assert open_candidate is not None and open_candidate.verdict == "inconclusive"
     (churn, repeated) = list_cases(session.store(kb.name).database, ["open"])
-    assert (churn.kind, churn.subject, churn.release_id, churn.digest) == ("churn_over_limit", "deletions", 2, open_candidate.content_digest)
+    assert (churn.kind, churn.subject, churn.release_id, churn.digest) == ("churn_over_limit", "churn", 2, open_candidate.content_digest)
     assert (repeated.kind, repeated.subject) == ("inconclusive_verdict", "duplicates")
-    assert {"source": "docs", "what": "lost", "held": 30, "lost": 6} in churn.facts["numbers"]["sources"]
+    assert {"source": "docs", "what": "documents", "held": 30, "removed": 6, "changed": 24} in churn.facts["numbers"]["sources"]
     listed = json.loads(CliRunner().invoke(app, ["review", "list", kb.name, "--json"]).stdout)
     assert [(case["kind"], case["digest"], case["state"]) for case in listed["cases"]] == [
         (case.kind, case.digest.hex(), "open") for case in (churn, repeated)]
     assert "2 open" in CliRunner().invoke(app, ["review", "list", kb.name, "--all"]).stdout
-    with pytest.raises(psycopg.Error, match="gates not passed: deletions, duplicates"), session.store(kb.name).database.transaction("promoter") as c:
+    with pytest.raises(psycopg.Error, match="gates not passed: churn, duplicates"), session.store(kb.name).database.transaction("promoter") as c:
         c.execute("update active set release_id = 2")
 
 
@@ -175,5 +175,6 @@ def test_a_gate_that_is_not_required_warns_and_stops_nothing(make_kb: MakeKb) ->
     assert deliver(kb, documents()[:12])["gates"]["latency"]["verdict"] == "regression"
     report = deliver(kb, documents()[6:12])
     assert (report["promoted"], report["verdict"], report["errors"]) == (True, "pass", {})
-    assert report["gates"]["deletions"] | {"metric": 0} == {
-        "verdict": "inconclusive", "metric": 0, "required": False, "reasons": ["docs: 6 of 12 documents are gone (50%), more than 15%"]}
+    assert report["gates"]["churn"] | {"metric": 0} == {
+        "verdict": "inconclusive", "metric": 0, "required": False, "accepted_by": None,
+        "reasons": ["docs: of 12 documents 6 removed (50%, such as oncology-0, surgery-0, surgery-1), more than 15%"]}

@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from kb_platform.cli import session
-from kb_platform.cli.queries import evaluate, make_retriever
+from kb_platform.cli.evaluating import evaluate
+from kb_platform.cli.queries import make_retriever
 from kb_platform.cli.refreshing import refresh_once
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.releases import discard, get_release, live_release, promote

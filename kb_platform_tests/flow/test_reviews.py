@@ -35,7 +35,7 @@ from kb_review_worker.storage.decisions import PostgresDecisions
 from kb_review_worker.storage.migrate import migrate
 
 PAGES = {f"{name}.md": f"# {name}\n\nThe {name} is open on weekdays from eight to four.\n" for name in ("pharmacy", "archive", "laundry", "kitchen")}
-CHURN = {"gate": {"max_changed_share": 0.1, "min_changed": 1}}
+CHURN = {"gate": {"max_churn_share": 0.1, "min_churn_documents": 1}}
 
 
 @pytest.fixture(autouse=True)
@@ -130,7 +130,7 @@ def test_an_approved_candidate_is_promoted_by_a_run_that_says_who_accepted_what(
     (second,) = requests(kb, instance)
     assert (second.run_key == request.run_key, second.tags) == (False, request.tags)
 
-    accepted = judge(store, kb, "deletions", load_embedder, "run")
+    accepted = judge(store, kb, "churn", load_embedder, "run")
     assert accepted is not None
     assert (accepted.verdict, accepted.accepted_by) == ("inconclusive", "dr.reviewer")
     run = definitions_of(kb).resolve_job_def(f"{kb.name}_promote").execute_in_process(instance=instance)
@@ -139,13 +139,13 @@ def test_an_approved_candidate_is_promoted_by_a_run_that_says_who_accepted_what(
     (event,) = run.asset_materializations_for_node(f"{kb.name}__promoted_release")
     (row,) = event.metadata["accepted"].records  # pyright: ignore[reportAttributeAccessIssue]
     assert (row.data["gate"], row.data["reviewer"], row.data["reason"], row.data["review_id"]) == (
-        "deletions", "dr.reviewer", "read both", workflow_id(message))
+        "churn", "dr.reviewer", "read both", workflow_id(message))
     quiet = tick(kb, "review_decisions", instance)
     assert isinstance(quiet, dg.SensorResult)
     assert not quiet.run_requests
 
     (newest, _) = answer(capsys, "releases", kb.name)["releases"]  # pyright: ignore[reportGeneralTypeIssues]
-    assert [(a["gate"], a["reviewer"]) for a in newest["accepted"]] == [("deletions", "dr.reviewer")]
+    assert [(a["gate"], a["reviewer"]) for a in newest["accepted"]] == [("churn", "dr.reviewer")]
     assert answer(capsys, "review", "list", kb.name, "--all")["cases"][0]["last_review"]["effect"] == "accepted"  # pyright: ignore[reportIndexIssue]
 
 

@@ -44,7 +44,7 @@ def home() -> Iterator[Settings]:
         pytest.skip(lacking)
     asyncio.run(with_page(see_nothing))  # skips where no browser can be had
     with serving_home("kb-loop-") as chosen, at_home(chosen):
-        kb = write_kb(chosen.home.parent, NAME, PAGES, gate={"max_changed_share": 0.1, "min_changed": 1})
+        kb = write_kb(chosen.home.parent, NAME, PAGES, gate={"max_churn_share": 0.1, "min_churn_documents": 1})
         assert refresh_once(kb, None, None, quiet=True)["promoted"]
         for name in ("warfarin.md", "lithium.md"):
             path = kb.folder / "documents" / name
@@ -144,7 +144,7 @@ async def approve(url: str, passphrase: str, pictures: Path) -> None:
             await asyncio.sleep(1)
             await page.reload()
         await page.screenshot(path=pictures / "review-list.png", clip=_top(350))
-        await page.locator("a.subject", has_text="deletions").click()
+        await page.locator("a.subject", has_text="churn").click()
         for said in ("2 of 5 documents changed", "changed: docs/warfarin.md"):
             assert await page.get_by_text(said).first.is_visible()
         await page.get_by_label("Reason").fill("The new intervals are those of the pharmacy's guideline.")

@@ -6,39 +6,47 @@ from dataclasses import replace
 import pytest
 
 from kb_platform.knowledge.gate_limits import GateLimits
-from kb_platform.quality.changes import decide_deletions, decide_duplicates
+from kb_platform.quality.changes import decide_churn, decide_duplicates
 from kb_platform.quality.service import decide_freshness, decide_latency
-from kb_platform.storage.inspect_changes import Loss, Repetition
+from kb_platform.storage.inspect_changes import Churn, Repetition
 
 LIMITS = GateLimits()
 
 
-def documents(held: int, lost: int, source: str = "s") -> Loss:
-    return Loss(source, "documents", held, lost, lost)
+def documents(held: int, removed: int, changed: int = 0, source: str = "s") -> Churn:
+    return Churn(source, "documents", held, removed, changed)
 
 
-@pytest.mark.parametrize(("held", "lost", "verdict"), [
-    (100, 15, "pass"), (100, 16, "inconclusive"), (5, 4, "pass"), (20, 4, "pass"), (20, 5, "inconclusive"), (0, 0, "pass"), (5, 5, "inconclusive"),
+@pytest.mark.parametrize(("held", "removed", "changed", "verdict"), [
+    (100, 15, 0, "pass"), (100, 16, 0, "inconclusive"), (100, 0, 16, "inconclusive"), (100, 8, 7, "pass"), (100, 8, 8, "inconclusive"),
+    (5, 4, 0, "pass"), (5, 0, 5, "inconclusive"), (20, 2, 2, "pass"), (20, 3, 2, "inconclusive"), (9, 8, 0, "inconclusive"), (0, 0, 0, "pass"),
 ])
-def test_losing_more_than_fifteen_percent_waits_for_a_person_from_five_documents_on(held: int, lost: int, verdict: str) -> None:
-    assert decide_deletions([documents(held, lost)], [], LIMITS).verdict == verdict
+def test_more_than_fifteen_percent_removed_and_changed_waits_for_a_person_from_five_documents_on(
+    held: int, removed: int, changed: int, verdict: str
+) -> None:
+    assert decide_churn([documents(held, removed, changed)], LIMITS).verdict == verdict
 
 
-@pytest.mark.parametrize(("held", "changed", "verdict"), [(100, 75, "pass"), (100, 76, "inconclusive"), (19, 19, "pass"), (20, 20, "inconclusive")])
-def test_changing_more_than_three_quarters_waits_for_a_person_from_twenty_documents_on(held: int, changed: int, verdict: str) -> None:
-    assert decide_deletions([], [documents(held, changed)], LIMITS).verdict == verdict
+@pytest.mark.parametrize(("held", "removed", "verdict"), [(1000, 150, "pass"), (1000, 151, "inconclusive"), (49, 49, "pass"), (60, 50, "inconclusive")])
+def test_chunks_count_from_fifty_on_however_few_documents_they_are_in(held: int, removed: int, verdict: str) -> None:
+    assert decide_churn([documents(10, 0, 1), Churn("s", "chunks", held, removed, 0)], LIMITS).verdict == verdict
 
 
 def test_each_source_is_held_to_the_limit_by_itself_and_named_with_its_numbers() -> None:
-    decision = decide_deletions([documents(1000, 0), documents(40, 20, "small"), Loss("s", "characters", 900, 300, 12)], [], LIMITS)
-    assert decision.reasons == ("small: 20 of 40 documents are gone (50%), more than 15%", "s: 300 of 900 characters are gone (33%), more than 15%")
+    small = Churn("small", "documents", 40, 20, 0, ("a.md", "b.md"))
+    decision = decide_churn([documents(1000, 0), small, Churn("s", "chunks", 900, 200, 100)], LIMITS)
+    assert decision.reasons == ("small: of 40 documents 20 removed (50%, such as a.md, b.md), more than 15%",
+                                "s: of 900 chunks 200 removed and 100 changed (33%), more than 15%")
     assert (decision.metric, decision.threshold) == (0.5, 0.15)
-    assert {"source": "small", "what": "lost", "held": 40, "lost": 20} in decision.to_dict()["facts"]["sources"]
+    assert decision.to_dict()["facts"]["sources"][0] == {"source": "small", "what": "documents", "held": 40, "removed": 20, "changed": 0}
 
 
 def test_the_limits_are_the_teams_to_set() -> None:
-    assert decide_deletions([documents(100, 60)], [], replace(LIMITS, max_deleted_share=0.6)).passed
-    assert not decide_deletions([documents(100, 2)], [], replace(LIMITS, max_deleted_share=0.01, min_deleted=1)).passed
+    assert decide_churn([documents(100, 60)], replace(LIMITS, max_churn_share=0.6)).passed
+    assert decide_churn([documents(100, 99, 1)], replace(LIMITS, max_churn_share=1.0)).passed
+    assert not decide_churn([documents(100, 2)], replace(LIMITS, max_churn_share=0.01, min_churn_documents=1)).passed
+    assert not decide_churn([documents(100, 1)], replace(LIMITS, max_churn_share=0.0, min_churn_documents=1)).passed
+    assert not decide_churn([Churn("s", "chunks", 100, 20, 0)], replace(LIMITS, min_churn_chunks=20)).passed
 
 
 @pytest.mark.parametrize(("share", "live", "verdict"), [

@@ -69,4 +69,4 @@ def past(release: int, golden_hash: str | None = "hash-1", **changes: Any) -> Pa
         "changes": {"documents_new": 3, "documents_changed": 1, "documents_deleted": 0, "rows_inserted": 20, "rows_closed": 4},
         "seconds": {"golden_retrieval": 2.0}, "usage": {}, "created_at": NOON, "promoted_at": NOON, "promoted_by": "promoter",
     }
-    return PastRelease(**({"accepted": "deletions by dr.reviewer"} | values | changes))
+    return PastRelease(**({"accepted": "churn by dr.reviewer"} | values | changes))

@@ -77,7 +77,7 @@ def test_every_figure_says_in_words_what_it_shows(page: str) -> None:
 
 
 def test_the_page_shows_gates_slices_flips_with_both_lists_and_releases(page: str) -> None:
-    for shown in ("coverage", "golden_retrieval", "dose", "Question 0?", "wiki/doc:0-40", "deletions by dr.reviewer"):
+    for shown in ("coverage", "golden_retrieval", "dose", "Question 0?", "wiki/doc:0-40", "churn by dr.reviewer"):
         assert shown in page
     assert re.search(r"<strong>release 2</strong>.*<strong>release 1</strong>", page, re.DOTALL)
 

@@ -30,10 +30,10 @@ def replace(database: Database, *cases: ReviewCase) -> None:
 
 
 def inconclusive(releases: MadeReleases, release: int, verdict: str = "inconclusive") -> bytes:
-    digest = seal(releases.database, release, (*INTEGRITY, "deletions"))
-    case = ReviewCase(CaseKind.CHURN_OVER_LIMIT, "deletions", digest, {"metric": 0.5})
+    digest = seal(releases.database, release, (*INTEGRITY, "churn"))
+    case = ReviewCase(CaseKind.CHURN_OVER_LIMIT, "churn", digest, {"metric": 0.5})
     cases = {CaseKind.CHURN_OVER_LIMIT: [case] if verdict == "inconclusive" else []}
-    record_gate(releases.database, release, digest, GateResult("deletions", verdict == "pass", verdict, 0.5, 0.15, {}, cases=cases), "run")
+    record_gate(releases.database, release, digest, GateResult("churn", verdict == "pass", verdict, 0.5, 0.15, {}, cases=cases), "run")
     return digest
 
 
@@ -92,34 +92,34 @@ def test_the_service_is_told_of_what_is_open_and_of_the_end_of_what_it_knows(rel
 
 def test_an_inconclusive_verdict_and_its_case_are_stored_together_or_not_at_all(releases: MadeReleases) -> None:
     database, release = releases.database, releases.apply({"a": "one"})
-    digest = seal(database, release, (*INTEGRITY, "deletions"))
-    broken = ReviewCase(CaseKind.CHURN_OVER_LIMIT, "deletions", digest, {"nul": "\x00"})  # jsonb refuses it
+    digest = seal(database, release, (*INTEGRITY, "churn"))
+    broken = ReviewCase(CaseKind.CHURN_OVER_LIMIT, "churn", digest, {"nul": "\x00"})  # jsonb refuses it
     with pytest.raises(psycopg.Error):
-        record_gate(database, release, digest, GateResult("deletions", False, "inconclusive", 0.5, 0.15, {},
+        record_gate(database, release, digest, GateResult("churn", False, "inconclusive", 0.5, 0.15, {},
                                                           cases={CaseKind.CHURN_OVER_LIMIT: [broken]}), "run")
     with database.transaction("gate") as c:
-        assert not c.execute("select 1 from gate_result where gate = 'deletions'").fetchall()
+        assert not c.execute("select 1 from gate_result where gate = 'churn'").fetchall()
     assert inconclusive(releases, release) == digest
-    assert states(database, "deletions") == [("open", digest)]
+    assert states(database, "churn") == [("open", digest)]
 
 
 def test_a_verdict_that_has_passed_since_withdraws_its_case(releases: MadeReleases) -> None:
     release = releases.apply({"a": "passes"})
     digest = inconclusive(releases, release)
     inconclusive(releases, release, "pass")
-    assert ("withdrawn", digest) in states(releases.database, "deletions")
+    assert ("withdrawn", digest) in states(releases.database, "churn")
 
 
 @pytest.mark.parametrize("void", ["opened again", "discarded"])
 def test_a_void_verdict_leaves_no_open_case(releases: MadeReleases, void: str) -> None:
     release = releases.apply({"a": void})
     digest = inconclusive(releases, release)
-    assert states(releases.database, "deletions")[-1] == ("open", digest)
+    assert states(releases.database, "churn")[-1] == ("open", digest)
     if void == "discarded":
         discard(releases.database, release)
     else:
         releases.apply({"b": "more"})
-    assert states(releases.database, "deletions")[-1] == ("withdrawn", digest)
+    assert states(releases.database, "churn")[-1] == ("withdrawn", digest)
 
 
 def test_a_document_that_cannot_be_parsed_is_a_case_until_it_comes_whole_or_goes(releases: MadeReleases) -> None:

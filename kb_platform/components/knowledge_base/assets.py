@@ -17,6 +17,7 @@ import dagster as dg
 
 from kb_platform.components.executors.choice import steps_apart
 from kb_platform.components.knowledge_base.catalog import details
+from kb_platform.components.knowledge_base.day_metadata import describe_days
 from kb_platform.components.knowledge_base.metadata import describe
 from kb_platform.components.knowledge_base.perseverance import persevering
 from kb_platform.components.knowledge_base.report_metadata import release_history
@@ -41,7 +42,9 @@ def source_assets(kb: KnowledgeBase, source: SourceModel, model: KnowledgeBaseMo
         """What the source delivered that day: bytes, metadata and deletions, kept for ever."""
         from kb_platform.ingest.capture import capture_source
 
-        return describe(capture_source(platform.store(kb), kb.source(source.name), run_days(context), context.run.run_id, platform.progress))
+        store = platform.store(kb)
+        report = capture_source(store, kb.source(source.name), run_days(context), context.run.run_id, platform.progress)
+        return describe_days(context, store.database, source.name, report)
 
     @dg.asset(deps=[raw_documents], **shown("chunks", "llamaindex", "parquet"))
     @persevering

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from kb_platform.components.executors.choice import pod_tags
+from kb_platform.components.knowledge_base.churn_tags import accepted_churn
 from kb_platform.components.knowledge_base.perseverance import persevering
+from kb_platform.components.knowledge_base.query_tables import query_tables
 from kb_platform.components.knowledge_base.report_metadata import show_figures
-from kb_platform.components.knowledge_base.worse_table import worse_metadata
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-from kb_platform.release.gates import GATES, Gate, is_asked_for, may_block
+from kb_platform.release.gates import GATES, GOLDEN_GATE, JUDGED_GATE, Gate, is_asked_for, may_block
 from kb_platform.resources.platform import Platform
 
 if TYPE_CHECKING:
@@ -53,20 +54,32 @@ def _check(kb: KnowledgeBase, gate: Gate) -> dg.AssetChecksDefinition:
     def check(context: dg.AssetCheckExecutionContext, platform: Platform) -> dg.AssetCheckResult:
         from kb_platform.release.judge import NotMeasured, judge
 
-        found = judge(platform.store(kb), kb, gate.name, platform.embedder, context.run.run_id, platform.progress)
-        return unmeasured(found) if isinstance(found, NotMeasured) else _as_check(found, show_figures(context, kb, found), blocking=blocking)
+        found = judge(platform.store(kb), kb, gate.name, platform.embedder, context.run.run_id, platform.progress,
+                      accepted_churn(context.run.tags))
+        if isinstance(found, NotMeasured):
+            return unmeasured(found, _links(kb, gate.name, None))
+        return _as_check(found, {**show_figures(context, kb, found), **_links(kb, gate.name, found.evidence.get("release"))}, blocking=blocking)
 
     return check
 
 
-def unmeasured(found: "NotMeasured") -> dg.AssetCheckResult:
+def unmeasured(found: "NotMeasured", links: Mapping[str, Any]) -> dg.AssetCheckResult:
     """Return a check that measured nothing: passed only where what the gate said of an unchanged release still stands."""
     severity = dg.AssetCheckSeverity.ERROR if found.required else dg.AssetCheckSeverity.WARN
     standing = found.standing
     said = {} if standing is None else {"verdict": standing.verdict, **({"accepted_by": standing.accepted_by} if standing.accepted_by else {})}
     stands = standing is not None and (standing.passed or standing.accepted_by is not None)
     return dg.AssetCheckResult(passed=stands, severity=severity,
-                               description=f"not measured: {found.reason}", metadata={"measured": False, **said})
+                               description=f"nothing was judged: {found.reason}", metadata={"measured": False, **said, **links})
+
+
+def _links(kb: KnowledgeBase, gate: str, release: int | None) -> dict[str, Any]:
+    """Return where to look further: the report, the files that set the limits and ask the questions, the page that explains the gate."""
+    page = "evaluate.md" if gate in (GOLDEN_GATE, JUDGED_GATE) else "configure-a-knowledge-base.md#churn" if gate == "churn" else "configure-a-knowledge-base.md#gates"
+    goldens = {"goldens": dg.MetadataValue.path(str(kb.folder / "golden"))} if gate in (GOLDEN_GATE, JUDGED_GATE) else {}
+    number = "" if release is None else f" --release {release}"
+    return {"report": f"kb report {kb.name}{number} --html report.html", "limits": dg.MetadataValue.path(str(kb.folder / "defs.yaml")), **goldens,
+            "explained in": f"docs/{page}"}
 
 
 def _as_check(result: "GateResult", shown: Mapping[str, Any], *, blocking: bool) -> dg.AssetCheckResult:
@@ -79,5 +92,5 @@ def _as_check(result: "GateResult", shown: Mapping[str, Any], *, blocking: bool)
         passed=result.passed or result.accepted_by is not None, severity=severity, description="; ".join(result.reasons) or result.verdict,
         metadata={"verdict": result.verdict, **({"accepted_by": result.accepted_by} if result.accepted_by else {}), **{name: value for name, value in numbers.items() if value is not None},
                   "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in result.reasons) or "none"),
-                  **worse_metadata(result.evidence), **shown},
+                  **query_tables(result.evidence), **shown},
     )

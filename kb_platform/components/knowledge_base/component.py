@@ -47,7 +47,7 @@ class KnowledgeBase(dg.Component, KnowledgeBaseModel):
             jobs=[*jobs.values(), upkeep, promote],
             schedules=schedules_of(self, jobs, upkeep),
             sensors=[
-                *next_step_sensors(kb, jobs, enabled=self.schedule.enabled), *own_window_sensors(kb),
+                *next_step_sensors(kb, jobs), *own_window_sensors(kb),
                 embed_again_sensor(kb, jobs["embed"], enabled=self.schedule.enabled), *review_sensors(kb, promote),
             ],
         )

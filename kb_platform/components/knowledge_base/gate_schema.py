@@ -95,10 +95,11 @@ class GateModel(GoldenGateModel):
 
     max_failed_share: Annotated[float, Field(ge=0, le=1), described("Share of documents that may fail to parse.")] = GateLimits.max_failed_share
     index_recall: Annotated[float, Field(gt=0, le=1), described("Recall@10 of the index against exact search.")] = GateLimits.index_recall
-    max_deleted_share: Annotated[float, Field(ge=0, le=1), described("Share of a source's documents, text or metadata that may go.")] = GateLimits.max_deleted_share
-    min_deleted: Annotated[int, Field(ge=1), described("Fewer lost documents than this never count.")] = GateLimits.min_deleted
-    max_changed_share: Annotated[float, Field(ge=0, le=1), described("Share of a source's documents that may change at once.")] = GateLimits.max_changed_share
-    min_changed: Annotated[int, Field(ge=1), described("Fewer changed documents than this never count.")] = GateLimits.min_changed
+    max_churn_share: Annotated[
+        float, Field(ge=0, le=1), described("Share of a source's documents, chunks or metadata that one candidate may remove or change.")
+    ] = GateLimits.max_churn_share
+    min_churn_documents: Annotated[int, Field(ge=1), described("Fewer removed and changed documents than this never count.")] = GateLimits.min_churn_documents
+    min_churn_chunks: Annotated[int, Field(ge=1), described("Fewer removed and changed chunks than this never count.")] = GateLimits.min_churn_chunks
     max_duplicate_share: Annotated[float, Field(ge=0, le=1), described("Share of text repeated across documents, first release.")] = GateLimits.max_duplicate_share
     max_duplicate_growth: Annotated[float, Field(ge=0, le=1), described("By how much that share may exceed the live one's.")] = GateLimits.max_duplicate_growth
     min_duplicates: Annotated[int, Field(ge=1), described("Repeated text in fewer documents than this never counts.")] = GateLimits.min_duplicates

@@ -4,11 +4,14 @@ The verdict comes after release_candidate was materialized, so its figures go to
 """
 
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+
+MOVES = 50  # of the pointer, which a table shows
 
 if TYPE_CHECKING:
     from kb_platform.release.reports.evaluation_report import GoldenResults
@@ -27,16 +30,22 @@ def show_figures(context: dg.AssetCheckExecutionContext, kb: KnowledgeBase, resu
     picture, release = _picture(golden), result.evidence["release"]
     metadata = {"release": release, "golden set": (result.golden_hash or "")[:8], **_series(golden), **picture}
     context.op_execution_context.log_event(dg.AssetObservation(dg.AssetKey([kb.name, "release_candidate"]), metadata=metadata))
-    return {**picture, "report": f"kb report {kb.name} --release {release} --html report.html"}
+    return picture
 
 
 def release_history(database: "Database") -> dict[str, dg.MetadataValue]:
-    """Return the newest releases as a table, the newest first; nothing where there is none."""
+    """Return the newest releases, and the moves of the pointer, as tables, the newest first; nothing where there is none."""
     from kb_platform.release.reports.history import history
+    from kb_platform.storage.releases import promotions
 
     past = history(database)[::-1]
     measures = sorted({measure for release in past for measure in release.metrics})
-    return {"history": dg.MetadataValue.table([dg.TableRecord(_row(release, measures)) for release in past])} if past else {}
+    tables = {"history": [_row(release, measures) for release in past], "promotions": [_move(move) for move in promotions(database)[::-1][:MOVES]]}
+    return {name: dg.MetadataValue.table([dg.TableRecord(row) for row in rows]) for name, rows in tables.items() if rows}
+
+
+def _move(move: Mapping[str, Any]) -> dict[str, str | int]:
+    return {"when": f"{move['at']:%Y-%m-%d %H:%M:%S} UTC", "from": move["from"] or "nothing", "to": move["to"], "by": move["by"]}
 
 
 def _series(golden: "GoldenResults") -> dict[str, float]:

@@ -19,20 +19,21 @@ ENDED = {"success": dg.DagsterRunStatus.SUCCESS, "failure": dg.DagsterRunStatus.
 CARRIED = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
-def next_step_sensors(
-    kb: KnowledgeBase, jobs: dict[str, "AssetJob"], *, enabled: bool
-) -> Sequence[dg.SensorDefinition]:
-    """Return one sensor an outcome. The ended run's id is the request's key: each run is followed exactly once."""
-    return [_after(kb, jobs, ended, enabled=enabled) for ended in ENDED]
+def next_step_sensors(kb: KnowledgeBase, jobs: dict[str, "AssetJob"]) -> Sequence[dg.SensorDefinition]:
+    """Return one sensor an outcome. The ended run's id is the request's key: each run is followed exactly once.
+
+    They are on whether or not the schedule is: an ingest that somebody launches shall lead to its release, too.
+    """
+    return [_after(kb, jobs, ended) for ended in ENDED]
 
 
-def _after(kb: KnowledgeBase, jobs: dict[str, "AssetJob"], ended: str, *, enabled: bool) -> dg.SensorDefinition:
+def _after(kb: KnowledgeBase, jobs: dict[str, "AssetJob"], ended: str) -> dg.SensorDefinition:
     follows = {f"{kb.name}_{before}": f"{kb.name}_{after}" for before, after in zip(ORDER[:-1], ORDER[1:], strict=True)}
 
     @dg.run_status_sensor(
         name=f"{kb.name}_after_{ended}", run_status=ENDED[ended], monitored_jobs=[jobs[step] for step in ORDER[:-1]],
         request_jobs=[jobs[step] for step in ORDER[1:]], minimum_interval_seconds=10,
-        default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Starts embed after ingest, and release after embed, on {ended}.",
     )
     def after(context: dg.RunStatusSensorContext) -> dg.RunRequest:

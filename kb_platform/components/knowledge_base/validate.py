@@ -83,9 +83,9 @@ def check_embedding(kb: KnowledgeBase) -> None:
         raise ConfigError(found, where=place_of(kb.folder / "defs.yaml", *field), expected=error.expected, action=error.action) from error
 
 
-def place_of(path: Path, *field: str) -> str:
+def place_of(path: Path, *field: str | int) -> str:
     """Return where a field of a defs.yaml stands, for messages: file:line: field."""
-    return f"{path}:{_line(_compose(path, _read(path)), field)}: {'.'.join(field)}"
+    return f"{path}:{_line(_compose(path, _read(path)), field)}: {'.'.join(map(str, field))}"
 
 
 def _read(path: Path) -> str:

@@ -79,7 +79,7 @@ GATES: dict[str, Gate] = {
         Gate("coverage", "The release holds every delivered document, every chunk of it, in full; few failed to parse.", Rank.INTEGRITY),
         Gate("index_recall", "The HNSW index finds what exact search finds.", Rank.INTEGRITY),
         Gate("embedding_health", "Vectors are sound, and are what the model computes from their texts.", Rank.INTEGRITY),
-        Gate("deletions", "No source lost or changed more of its documents, text and metadata than allowed.",
+        Gate("churn", "No source lost and changed more of its documents, chunks and metadata at once than allowed.",
              case_kind=CaseKind.CHURN_OVER_LIMIT),
         Gate("duplicates", "Text that stands in several documents has not grown against the live release."),
         Gate(GOLDEN_GATE, "Golden queries: floors by slice, and paired against the live release."),

@@ -6,7 +6,7 @@ from kb_platform.quality.golden import load_golden_set
 from kb_platform.quality.verdict import Verdict
 from kb_platform.release.gates import GOLDEN_GATE
 from kb_platform.release.gates.subject import Subject
-from kb_platform.release.golden_comparison import compare_on_goldens
+from kb_platform.release.golden_comparison import ask_both
 from kb_platform.storage.database import Database
 from kb_platform.storage.gates import GateResult
 from kb_platform.storage.review_cases import withdraw_others
@@ -28,8 +28,8 @@ def measure(subject: Subject) -> GateResult | None:
     goldens = load_golden_set(subject.kb.folder / "golden")
     if goldens is None:
         return _without_goldens(subject.kb) if GOLDEN_GATE in subject.release.required_gates else None
-    return compare_on_goldens(
-        subject.store, subject.kb, goldens, subject.release.release_id, subject.live, subject.load_embedder, subject.progress)
+    asked = ask_both(subject.store, subject.kb, goldens, subject.release.release_id, subject.live, subject.load_embedder, subject.progress)
+    return asked.judged(subject.kb)
 
 
 def _without_goldens(kb: KnowledgeBase) -> GateResult:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kb_platform.index.embed import LoadEmbedder
+from kb_platform.knowledge.churn import AcceptedChurn
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.knowledge.progress import Progress, silent
 from kb_platform.quality.decision import Decision
@@ -14,7 +15,7 @@ from kb_platform.storage.stores import Store
 
 @dataclass(frozen=True)
 class Subject:
-    """A release under judgment, and the live one's id (None before the first promotion)."""
+    """A release under judgment, and the live one's id (None before the first promotion); who accepts its churn, if anybody does."""
 
     store: Store
     kb: KnowledgeBase
@@ -22,6 +23,7 @@ class Subject:
     live: int | None
     load_embedder: LoadEmbedder
     progress: Progress = silent
+    accept_churn: AcceptedChurn | None = None
 
     @property
     def database(self) -> Database:

@@ -65,7 +65,7 @@ class ResultLists:
 
 @dataclass(frozen=True)
 class ChangedQuery:
-    """A golden that is answered better or worse than on live: its measures on both, and for those that changed most both lists."""
+    """A golden that changed against live, or is not answered: its measures on both (none where it was not judged), for the first both lists."""
 
     query: str
     question: str
@@ -80,7 +80,8 @@ class ChangedQuery:
 class GoldenResults:
     """The golden queries: `queries` of `goldens` were judged, `compared` of them on the live release too.
 
-    `worse` and `better` list the largest change first, at most as many as the gate stores; `worse_count` and `better_count` are all.
+    `worse` and `better` list the largest change first, `unanswered` what has no passage among the first five chunks; at most as many as
+    the gate stores, where the counts are all.
     """
 
     goldens: int
@@ -100,6 +101,8 @@ class GoldenResults:
     better_count: int = 0
     worse: tuple[ChangedQuery, ...] = ()
     better: tuple[ChangedQuery, ...] = ()
+    unanswered_count: int = 0
+    unanswered: tuple[ChangedQuery, ...] = ()
     stale: dict[str, str] = field(default_factory=dict)
     newly_stale: tuple[str, ...] = ()
     query_scores: QueryScores | None = None

@@ -4,9 +4,11 @@ Questions, documents and reasons are other people's text: the template escapes a
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from kb_platform.quality.found_chunks import FoundChunk
+from kb_platform.quality.lost_queries import lost_by_slice
 from kb_platform.release.reports.evaluation_report import EvaluationReport
 from kb_platform.release.reports.history import why_apart
 from kb_platform.release.reports.plots import Plot, cost_plots, flip_plots, history_plots, slice_plots
@@ -27,6 +29,7 @@ def render_page(report: EvaluationReport, past: Sequence[PastRelease]) -> str:
     environment.filters |= {"number": _number, "signed": _signed, "interval": _interval, "place": _place, "svg": Markup, "day": _day}
     return environment.get_template("page.html.j2").render(
         report=report, golden=report.golden, judged=report.judged, measures=report.golden.measures if report.golden else (), past=past, listed=LISTED, plots=_plots(report, past),
+        lost=lost_by_slice(asdict(report.golden)) if report.golden else [],
         comparable=lambda release: why_apart(release, report.golden_hash) is None,
     )
 

@@ -1,0 +1,50 @@
+"""The queries that were lost or are not answered, as tables in an asset check: ids and places, for Dagster's event log is no place for documents."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+QUERIES = ("query", "severity", "slices", "live", "candidate", "live finds", "candidate finds")
+SLICES = ("slice", "goldens", "answered", "on live", "got worse", "not answered")
+NAMED = 20  # goldens of a cell
+
+
+def query_tables(evidence: Mapping[str, Any]) -> dict[str, dg.TableMetadataValue]:
+    """Return the metadata entries `worse`, `unanswered` and `slices`; each only where it has a row."""
+    from kb_platform.quality.lost_queries import lost_by_slice
+
+    primary = evidence.get("primary", "")
+    tables = [(kind, QUERIES, [_record(query, primary) for query in evidence.get(kind, ()) if query.get("results")]) for kind in ("worse", "unanswered")]
+    slices = [_slice(lost) for lost in lost_by_slice(evidence)]
+    return {name: _table(columns, rows) for name, columns, rows in (*tables, ("slices", SLICES, slices)) if rows}
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dg.TableMetadataValue:
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]))
+
+
+def _record(query: Mapping[str, Any], primary: str) -> tuple[str, ...]:
+    results = query["results"]
+    return (query["query"], query["severity"], ", ".join(query["slices"]), _measured(query["live"], primary), _measured(query["candidate"], primary),
+            _places(results["live"]), _places(results["candidate"]))
+
+
+def _measured(measures: Mapping[str, float], primary: str) -> str:
+    return f"{primary} {measures[primary]:.3f}" if primary in measures else "not judged"
+
+
+def _places(hits: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{hit['doc_id']}:{hit['start']}-{hit['end']}" for hit in hits) or "nothing"
+
+
+def _slice(lost: Any) -> tuple[Any, ...]:
+    on_live = "" if lost.live is None else f"{lost.live:.3f}"
+    return (lost.slice, lost.goldens, f"{lost.answered:.3f}", on_live, named(lost.worse), named(lost.unanswered))
+
+
+def named(ids: Sequence[str]) -> str:
+    """Return ids for a cell: the first ones, and how many more there are."""
+    more = len(ids) - NAMED
+    return ", ".join(ids[:NAMED]) + (f" and {more} more" if more > 0 else "")
