@@ -29,6 +29,7 @@ from kb_platform.cli import (
     repairing,
     reports,
     reviewing,
+    serving,
     verifying,
 )
 from kb_platform.cli.output import WrongUsage, report_errors
@@ -56,7 +57,7 @@ def _options(
 app = typer.Typer(name="kb", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.callback(help=HELP)(_options)
 for module in (lifecycle, migrating, authoring, refreshing, queries, goldens, golden_exchange, golden_proposals, reports, releasing, collecting, repairing,
-               gpu_window, reviewing, deciding, auditing, verifying, demo):
+               gpu_window, reviewing, deciding, auditing, verifying, serving, demo):
     module.register(app)
 
 

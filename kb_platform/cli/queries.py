@@ -1,9 +1,7 @@
 """`kb search`, `kb evaluate`, `kb trace`: reading what is promoted, and measuring it."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,11 +27,11 @@ from kb_platform.cli.worse_queries import show_worse, worse_queries
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.knowledge.progress import counted
+from kb_platform.serving.hits_text import print_hits
 
 if TYPE_CHECKING:
     from kb_platform.storage.database import Database
 
-LENGTH = 400  # characters of a chunk that a terminal shows
 MEASURES = ("nDCG@10", "R@10", "RR@10", "Success@1", "Success@5")
 Out = tuple[Path | None, Path | None]  # a file for the run, one for the judgments
 
@@ -52,7 +50,7 @@ def search(
     filters: Annotated[list[str] | None, typer.Option("--filter", help="Metadata that a document must have, KEY=VALUE; a list has each of its items. May be given again.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Search the live release, or a kept one: chunks with document, offsets, scores."""
+    """Search the live release, or a kept one: chunks with document, offsets, scores. Where `kb up` runs, its server answers."""
     kb = knowledge_base(name)
     where = _where(filters or [])
     if not text.strip():
@@ -60,22 +58,11 @@ def search(
     with database_running():
         retriever, readable = make_retriever(kb, "reader", release)
         hits = retriever.search(text, readable, k=k, where=where)
+    found = [as_object(hit) for hit in hits]
     if as_json:
-        show_json({"knowledge_base": name, "release": readable, "query": text, "hits": [_hit(h) for h in hits]})
-        return
-    show_hits(hits)
-    console.print(f"release {readable}, {count_of(len(hits), 'chunk')}")
-
-
-def show_hits(hits: Sequence[Any]) -> None:
-    """Print what was found: title, citation, scores and the beginning of each chunk."""
-    for rank, hit in enumerate(hits, 1):
-        console.print(f"[bold]{rank}. {escape(hit.title)}[/bold]", highlight=False, markup=True)
-        cited = f"{hit.source}/{hit.doc_id}:{hit.start}-{hit.end}"
-        console.print(f"   [cyan]{escape(cited)}[/cyan]  chunk {hit.chunk_id}", highlight=False, soft_wrap=True, markup=True)
-        console.print(f"   score {hit.score:.3f} (dense {hit.dense:.3f}, lexical {hit.lexical:.3f})", highlight=False)
-        show_text(shorten(hit.content, LENGTH, placeholder=" ..."), 3)
-        console.print()
+        show_json({"knowledge_base": name, "release": readable, "query": text, "hits": found})
+    else:
+        print_hits(found, readable)
 
 
 def _where(filters: list[str]) -> dict[str, str]:
@@ -86,7 +73,8 @@ def _where(filters: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _hit(hit: Any) -> dict[str, Any]:
+def as_object(hit: Any) -> dict[str, Any]:
+    """Return a hit as --json prints it, and as the search API sends it."""
     return {"chunk": hit.chunk_id, "source": hit.source, "doc_id": hit.doc_id, "title": hit.title, "start": hit.start, "end": hit.end,
             "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content}
 

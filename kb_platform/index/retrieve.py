@@ -5,6 +5,7 @@ The vector is made by the model of the space that the searched release is in, wh
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,26 @@ from kb_platform.index.fusion import FusionParameters, lookup_terms
 from kb_platform.index.lexical import question_terms, weigh_question
 from kb_platform.index.overlap import in_order
 from kb_platform.storage.database import Database, Role
-from kb_platform.storage.search import Hit, Question, search, search_many, term_statistics
+from kb_platform.storage.search import Hit, Question, Wanted, search_many, term_statistics
 from kb_platform.storage.vectors import space_of_release
 
 BATCH = 128  # questions of one transaction; their hits, with texts, are what memory holds at a time
 CONNECTIONS = 2  # a role's pool has as many
+
+_PREPARING = Lock()  # the stemmer keeps its word in itself, and a model computes for one caller at a time
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question in words: the k best chunks are wanted, of documents that have these metadata."""
+
+    text: str
+    k: int = 10
+    where: Mapping[str, Any] | None = None
+
+
+Prepared = tuple[list[dict[int, int]], np.ndarray]
+"""Terms and vector of each question."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +59,18 @@ class Retriever:
 
     def search(self, text: str, release: int, *, k: int = 10, where: Mapping[str, Any] | None = None) -> list[Hit]:
         """Return the k best chunks of a release. Both legs read the same release, whatever happens to the pointer meanwhile."""
-        question = self._question(text, release)
-        return search(self.database, release, question, k=k, depth=self.parameters.depth, where=where, role=self.role)
+        return self.find([Asked(text, k, where)], self.prepare([text], release), release)[0]
+
+    def prepare(self, texts: Sequence[str], release: int) -> Prepared:
+        """Return the words and the vectors of questions: what this process computes. Threads take turns."""
+        with _PREPARING:
+            return [question_terms(text) for text in texts], self.embedder(release).embed_queries(texts)
+
+    def find(self, asked: Sequence[Asked], prepared: Prepared, release: int) -> list[list[Hit]]:
+        """Return the best chunks for each question: what the database does. Any thread may."""
+        questions = self._questions(*prepared, release)
+        wanted = [Wanted(question, a.k, a.where) for question, a in zip(questions, asked, strict=True)]
+        return search_many(self.database, release, wanted, depth=self.parameters.depth, role=self.role)
 
     def search_many(self, texts: Sequence[str], vectors: np.ndarray, release: int, *, k: int = 10) -> Iterator[list[Hit]]:
         """Yield the k best chunks for each question, in their order; `vectors` are those of the release's embedder.
@@ -55,9 +81,8 @@ class Retriever:
         parts = (slice(start, start + BATCH) for start in range(0, len(texts), BATCH))
         batches = (([question_terms(text) for text in texts[part]], vectors[part]) for part in parts)
 
-        def found(batch: tuple[list[dict[int, int]], np.ndarray]) -> list[list[Hit]]:
-            questions = self._questions(*batch, release)
-            return search_many(self.database, release, questions, k=k, depth=self.parameters.depth, role=self.role)
+        def found(batch: Prepared) -> list[list[Hit]]:
+            return self.find([Asked("", k)] * len(batch[0]), batch, release)
 
         for hits in in_order(found, batches, threads=CONNECTIONS, ahead=CONNECTIONS + 1):
             yield from hits
@@ -69,11 +94,8 @@ class Retriever:
             found.setdefault(hit.doc_id, hit.score)
         return dict(list(found.items())[:k])
 
-    def _question(self, text: str, release: int) -> Question:
-        return self._questions([question_terms(text)], self.embedder(release).embed_queries([text]), release)[0]
-
     def _questions(self, asked: Sequence[Mapping[int, int]], vectors: np.ndarray, release: int) -> list[Question]:
-        """Return questions ready for the database, from their terms: those are not for threads, for the stemmer keeps its word in itself."""
+        """Return questions ready for the database."""
         space = self.embedder(release).space.space_id
         df, chunks = term_statistics(self.database, release, sorted({term for terms in asked for term in terms}), self.role)
         return [self._weighed(space, vector, terms, df, chunks) for vector, terms in zip(vectors, asked, strict=True)]

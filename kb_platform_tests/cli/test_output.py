@@ -1,13 +1,13 @@
 """What people see on a terminal of 80 columns: nothing is cut off, nothing of a document is taken for markup."""
 
 import datetime as dt
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from kb_platform.cli import app, output, queries, refreshing, worse_queries
+from kb_platform.cli import app, output, refreshing, worse_queries
+from kb_platform.serving.hits_text import hits_text
 
 PASSED = ("coverage", "deletions", "duplicates", "embedding_health", "freshness", "index_recall", "latency")
 HITS = [{"doc_id": f"wards/page[{n}].md", "start": 0, "end": 9, "score": 0.5, "words": "word " * 20} for n in range(5)]
@@ -31,7 +31,7 @@ REPORT: dict[str, Any] = {
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> Console:
     console = Console(width=80, record=True, force_terminal=False)
-    for module in (output, queries, refreshing, worse_queries):
+    for module in (output, refreshing, worse_queries):
         monkeypatch.setattr(module, "console", console)
     return console
 
@@ -88,13 +88,11 @@ def test_the_worst_queries_are_few_and_show_where_both_releases_look(narrow: Con
     assert "30 queries got worse" in shown
 
 
-def test_a_title_in_brackets_is_a_title(narrow: Console) -> None:
-    hit = SimpleNamespace(title="[red] cards", source="s", doc_id="a[b].md", start=0, end=9, chunk_id=4, score=0.5, dense=0.5,
-                          lexical=0.5, content="word " * 200)
-    queries.show_hits([hit])
-    shown = narrow.export_text()
-    assert "1. [red] cards" in shown
-    assert "s/a[b].md:0-9  chunk 4" in shown
+def test_a_title_in_brackets_is_a_title() -> None:
+    hit = {"title": "[red] cards", "source": "s", "doc_id": "a[b].md", "start": 0, "end": 9, "chunk": 4, "score": 0.5, "dense": 0.5, "lexical": 0.5,
+           "content": "word " * 200}
+    shown = hits_text([hit], 80)
+    assert shown.splitlines()[:3] == ["1. [red] cards", "   s/a[b].md:0-9  chunk 4", "   score 0.500 (dense 0.500, lexical 0.500)"]
     assert max(map(len, shown.splitlines())) <= 80
 
 
