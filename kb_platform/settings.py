@@ -73,6 +73,19 @@ class Settings(BaseSettings):
         default=0, ge=0, le=65535, description="Port of the Dagster pages; 0: a free one, kept in the home.",
     )
 
+    serve_host: str = Field(
+        default="127.0.0.1", description="Address that the search API listens on. Beyond the loopback it asks for keys, and does not start without one.",
+    )
+    serve_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0: a free one, kept in the home.")
+    serve_monitor_host: str = Field(default="127.0.0.1", description="Address of its health, readiness and metrics. They have no login.")
+    serve_monitor_port: int = Field(default=0, ge=0, le=65535, description="Their port; 0: a free one, kept in the home.")
+    serve_keys: bool = Field(default=False, description="Ask for keys on the loopback, too, where any program of this machine may ask otherwise.")
+    serve_rate: float = Field(
+        default=20, gt=0, le=100_000, description="Questions a second that one key may ask, in the long run; twice as many at once.",
+    )
+    serve_waiting: int = Field(default=64, ge=1, le=10_000, description="Requests that may wait for an answer; more are told to come back.")
+    serve_timeout: float = Field(default=10, gt=0, le=600, description="Seconds that a request may take.")
+
     embedder: Literal["cpu", "cuda", "torch", "endpoint"] = Field(
         default="cpu", description="What computes vectors of models whose files are here. cpu: OpenVINO on this processor, BERT only; cuda: "
         "PyTorch on every GPU that is visible; torch: PyTorch on this processor; endpoint: that of KB_EMBEDDER_URL. Models `endpoint:NAME` "

@@ -189,7 +189,8 @@ def _check_day(number: int, report: dict[str, Any], reports: list[dict[str, Any]
 
 
 def _look_back(kb: KnowledgeBase, days: list[dict[str, Any]], claims: Claims) -> None:
-    from kb_platform.cli.queries import make_retriever, show_hits
+    from kb_platform.cli.queries import as_object, make_retriever
+    from kb_platform.serving.hits_text import hits_text
     from kb_platform.storage.releases import live_release
 
     first, second, third = (day["release"] for day in days)
@@ -197,7 +198,7 @@ def _look_back(kb: KnowledgeBase, days: list[dict[str, Any]], claims: Claims) ->
     hits = retriever.search(QUESTION, live, k=3)
     if not claims.quiet:
         console.print(f"\n[bold]asked:[/bold] {QUESTION}", markup=True)
-        show_hits(hits)
+        print(hits_text([as_object(hit) for hit in hits], console.width), end="")
     claims.check(f"the answer cites release {live}, document and offsets", bool(hits) and live == second)
     claims.check(f"readers cannot search the unpromoted release {third}", _refused(kb, third))
     database = session.store(kb.name).database

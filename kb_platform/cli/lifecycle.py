@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def up(as_json: Json = False) -> None:
-    """Start Postgres, Dagster and reviews by people (Temporal, worker, gateway) on loopback, and wait until they answer."""
+    """Start Postgres, Dagster, the search API and reviews by people (Temporal, worker, gateway) on loopback, and wait until they answer."""
     from kb_platform.local import supervisor
 
     with staying_up(), working("starting", quiet=as_json) as tell:
@@ -112,7 +112,7 @@ def _show(standing: Any, as_json: bool, window: str = "") -> None:
         services = {s.name: {"pid": s.pid, "address": s.address, "log": s.log} for s in standing.services}
         locations = {location.name: location.error for location in standing.code_locations}
         show_json({"running": all(s.pid for s in standing.services), "web": standing.pages or None, "reviews": standing.reviews or None,
-                   "services": services, "code_locations": locations, "not_loaded": broken, "note": standing.note or None, "steps": settings().steps, **({"gpu_window": window} if window else {})})
+                   "search": standing.search or None, "services": services, "code_locations": locations, "not_loaded": broken, "note": standing.note or None, "steps": settings().steps, **({"gpu_window": window} if window else {})})
         return
     show_table(("service", "state", "address"), ((s.name, "running" if s.pid else "stopped", s.address) for s in standing.services))
     console.print(f"\nlogs: {settings().home / 'logs'}", highlight=False, soft_wrap=True)
@@ -120,16 +120,22 @@ def _show(standing: Any, as_json: bool, window: str = "") -> None:
         console.print(f"GPU window: {window} (kb gpu-window status)", highlight=False, soft_wrap=True)
     if settings().steps != "in_process":
         console.print(f"steps that embed: {settings().steps} (KB_STEPS)", highlight=False)
+    _show_addresses(standing)
+    for location in standing.code_locations:
+        if location.error:
+            console.print(f"[red]{escape(location.name)} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True, markup=True)
+    for name, reason in broken.items():
+        console.print(f"[red]{escape(name)} does not load, the others do:[/red] {escape(reason)}", highlight=False, soft_wrap=True, markup=True)
+
+
+def _show_addresses(standing: Any) -> None:
     if standing.pages:
         console.print(f"Dagster: {standing.pages}")
+    if standing.search:
+        console.print(f"search API: {standing.search} (docs/connect-an-application.md)", highlight=False, soft_wrap=True)
     if standing.reviews:
         from kb_platform.local.review_service import reviewers_file
 
         console.print(f"reviews: {standing.reviews}; who may sign in: {reviewers_file(settings().home)}", highlight=False, soft_wrap=True)
     if standing.note:
         console.print(f"[yellow]{escape(standing.note)}[/yellow]", highlight=False, soft_wrap=True, markup=True)
-    for location in standing.code_locations:
-        if location.error:
-            console.print(f"[red]{escape(location.name)} did not load:[/red] {escape(location.error.strip())}", highlight=False, soft_wrap=True, markup=True)
-    for name, reason in broken.items():
-        console.print(f"[red]{escape(name)} does not load, the others do:[/red] {escape(reason)}", highlight=False, soft_wrap=True, markup=True)

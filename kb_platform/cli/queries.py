@@ -1,27 +1,15 @@
 """`kb search`: reading what is promoted, or the candidate; evaluating.py measures it, tracing.py says where it came from."""
 
-from collections.abc import Sequence
-from textwrap import shorten
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from kb_platform.cli.output import (
-    Json,
-    Name,
-    WrongUsage,
-    console,
-    count_of,
-    show_json,
-    show_text,
-)
+from kb_platform.cli.output import Json, Name, WrongUsage, show_json
 from kb_platform.cli.releasing import ReleaseOption
 from kb_platform.cli.session import database_running, knowledge_base, store
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-
-LENGTH = 400  # characters of a chunk that a terminal shows
+from kb_platform.serving.hits_text import print_hits
 
 
 def register(app: typer.Typer) -> None:
@@ -38,25 +26,24 @@ def search(
     filters: Annotated[list[str] | None, typer.Option("--filter", help="Metadata that a document must have, KEY=VALUE; a list has each of its items. May be given again.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Search the live release, a kept one, or the candidate: chunks with document, offsets, scores."""
+    """Search the live release, a kept one, or the candidate: chunks with document, offsets, scores. Where `kb up` runs, its server answers."""
     kb = knowledge_base(name)
     if of_candidate and release is not None:
         raise WrongUsage("--candidate and --release name two releases", expected="one of them")
     where = _where(filters or [])
     if not text.strip():
         raise WrongUsage("the question is empty", expected="words to search for")
+    from kb_platform.index.retrieve import Asked
+
     with database_running():
         retriever, readable = make_retriever(kb, "gate", _candidate(kb)) if of_candidate else make_retriever(kb, "reader", release)
-        hits, unread = retriever.search(text, readable, k=k, where=where), retriever.unread(text, readable)
+        [prepared] = retriever.prepare([text], readable)
+        [hits] = retriever.find([Asked(text, k, where)], [prepared], readable)
+    found = [as_object(hit) for hit in hits]
     if as_json:
-        show_json({"knowledge_base": name, "release": readable, "query": text, "unread": unread, "hits": [_hit(h) for h in hits]})
-        return
-    show_hits(hits)
-    if unread:
-        console.print(f"the embedding model cannot read {shorten(', '.join(unread), LENGTH, placeholder=' ...')}: only words were compared there",
-                      highlight=False, markup=False)
-    which = ", the candidate: no reader sees it" if of_candidate else ""
-    console.print(f"release {readable}{which}, {count_of(len(hits), 'chunk')}")
+        show_json({"knowledge_base": name, "release": readable, "query": text, "unread": prepared.unread, "hits": found})
+    else:
+        print_hits(found, f"{readable}, the candidate: no reader sees it" if of_candidate else str(readable), prepared.unread)
 
 
 def _candidate(kb: KnowledgeBase) -> int:
@@ -70,17 +57,6 @@ def _candidate(kb: KnowledgeBase) -> int:
     return found.release_id
 
 
-def show_hits(hits: Sequence[Any]) -> None:
-    """Print what was found: title, citation, scores and the beginning of each chunk."""
-    for rank, hit in enumerate(hits, 1):
-        console.print(f"[bold]{rank}. {escape(hit.title)}[/bold]", highlight=False, markup=True)
-        cited = f"{hit.source}/{hit.doc_id}:{hit.start}-{hit.end}"
-        console.print(f"   [cyan]{escape(cited)}[/cyan]  chunk {hit.chunk_id}", highlight=False, soft_wrap=True, markup=True)
-        console.print(f"   score {hit.score:.3f} (dense {hit.dense:.3f}, lexical {hit.lexical:.3f})", highlight=False)
-        show_text(shorten(hit.content, LENGTH, placeholder=" ..."), 3)
-        console.print()
-
-
 def _where(filters: list[str]) -> dict[str, str]:
     pairs = [f.partition("=") for f in filters]
     bad = next((f for f, pair in zip(filters, pairs, strict=True) if not pair[0] or not pair[1]), None)
@@ -89,7 +65,8 @@ def _where(filters: list[str]) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def _hit(hit: Any) -> dict[str, Any]:
+def as_object(hit: Any) -> dict[str, Any]:
+    """Return a hit as --json prints it, and as the search API sends it."""
     return {"chunk": hit.chunk_id, "source": hit.source, "doc_id": hit.doc_id, "title": hit.title, "start": hit.start, "end": hit.end,
             "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content}
 

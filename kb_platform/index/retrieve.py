@@ -7,6 +7,7 @@ of a question has no say: the vector's weight shrinks with the share of unread w
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,32 @@ from kb_platform.index.fusion import FusionParameters, lookup_terms
 from kb_platform.index.lexical import question_terms, weigh_question
 from kb_platform.index.overlap import in_order
 from kb_platform.storage.database import Database, Role
-from kb_platform.storage.search import Hit, Question, search, search_many, term_statistics
+from kb_platform.storage.search import Hit, Question, Wanted, search_many, term_statistics
 from kb_platform.storage.vectors import space_of_release
 
 BATCH = 128  # questions of one transaction; their hits, with texts, are what memory holds at a time
 CONNECTIONS = 2  # a role's pool has as many
+
+_PREPARING = Lock()  # the stemmer keeps its word in itself, and a model computes for one caller at a time
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question in words: the k best chunks are wanted, of documents that have these metadata."""
+
+    text: str
+    k: int = 10
+    where: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What this process computes of a question: its terms by analyzer, its vector, and what the model could not read of it."""
+
+    terms: Mapping[Analyzer, Mapping[int, int]]
+    vector: np.ndarray
+    unread: Sequence[str]
+    readable: float
 
 
 @dataclass(frozen=True)
@@ -54,14 +76,21 @@ class Retriever:
             self._analyzers[release] = found | ({BEFORE: older} if older > 0 else {})
         return self._analyzers[release]
 
-    def unread(self, text: str, release: int) -> list[str]:
-        """Return the words of a question that the model of the release's space cannot read."""
-        return self.embedder(release).unread(text)[0]
-
     def search(self, text: str, release: int, *, k: int = 10, where: Mapping[str, Any] | None = None) -> list[Hit]:
         """Return the k best chunks of a release. Both legs read the same release, whatever happens to the pointer meanwhile."""
-        question = self._questions([text], self.embedder(release).embed_queries([text]), release)[0]
-        return _answered(question, search(self.database, release, question, k=k, depth=self.parameters.depth, where=where, role=self.role))
+        return self.find([Asked(text, k, where)], self.prepare([text], release), release)[0]
+
+    def prepare(self, texts: Sequence[str], release: int) -> list[Prepared]:
+        """Return the words and the vectors of questions: what this process computes. Threads take turns."""
+        with _PREPARING:
+            return self._prepared(texts, self.embedder(release).embed_queries(texts), release)
+
+    def find(self, asked: Sequence[Asked], prepared: Sequence[Prepared], release: int) -> list[list[Hit]]:
+        """Return the best chunks for each question: what the database does. Any thread may."""
+        questions = self._questions(prepared, release)
+        wanted = [Wanted(question, a.k, a.where) for question, a in zip(questions, asked, strict=True)]
+        hits = search_many(self.database, release, wanted, depth=self.parameters.depth, role=self.role)
+        return [_answered(question, found) for question, found in zip(questions, hits, strict=True)]
 
     def search_many(self, texts: Sequence[str], vectors: np.ndarray, release: int, *, k: int = 10) -> Iterator[list[Hit]]:
         """Yield the k best chunks for each question, in their order; `vectors` are those of the release's embedder.
@@ -69,15 +98,13 @@ class Retriever:
         The database searches some batches while this process prepares the next and its caller looks at the last.
         """
         self.embedder(release)  # once, and not by two threads at a time
-        self.analyzers(release)
         parts = (slice(start, start + BATCH) for start in range(0, len(texts), BATCH))
+        batches = (self._prepared(texts[part], vectors[part], release) for part in parts)
 
-        def found(part: slice) -> list[list[Hit]]:
-            questions = self._questions(texts[part], vectors[part], release)
-            hits = search_many(self.database, release, questions, k=k, depth=self.parameters.depth, role=self.role)
-            return [_answered(question, found) for question, found in zip(questions, hits, strict=True)]
+        def found(batch: list[Prepared]) -> list[list[Hit]]:
+            return self.find([Asked("", k)] * len(batch), batch, release)
 
-        for hits in in_order(found, parts, threads=CONNECTIONS, ahead=CONNECTIONS + 1):
+        for hits in in_order(found, batches, threads=CONNECTIONS, ahead=CONNECTIONS + 1):
             yield from hits
 
     def documents(self, text: str, release: int, *, k: int = 100) -> dict[str, float]:
@@ -87,25 +114,29 @@ class Retriever:
             found.setdefault(hit.doc_id, hit.score)
         return dict(list(found.items())[:k])
 
-    def _questions(self, texts: Sequence[str], vectors: np.ndarray, release: int) -> list[Question]:
-        """Return questions ready for the database."""
-        analyzers = self.analyzers(release)
-        asked = [{analyzer: question_terms(text, analyzer) for analyzer in analyzers} for text in texts]
-        terms = {term for question in asked for own in question.values() for term in own}
-        df, _ = term_statistics(self.database, release, sorted(terms), self.role)
-        return [self._weighed(text, vector, question, df, release) for text, vector, question in zip(texts, vectors, asked, strict=True)]
+    def _prepared(self, texts: Sequence[str], vectors: np.ndarray, release: int) -> list[Prepared]:
+        analyzers, embedder = self.analyzers(release), self.embedder(release)
 
-    def _weighed(
-        self, text: str, vector: np.ndarray, asked: Mapping[Analyzer, Mapping[int, int]], df: Mapping[int, int], release: int
-    ) -> Question:
+        def prepared(text: str, vector: np.ndarray) -> Prepared:
+            words, share = embedder.unread(text)
+            return Prepared({analyzer: question_terms(text, analyzer) for analyzer in analyzers}, vector, words, 1 - share)
+
+        return [prepared(text, vector) for text, vector in zip(texts, vectors, strict=True)]
+
+    def _questions(self, prepared: Sequence[Prepared], release: int) -> list[Question]:
+        """Return questions ready for the database."""
+        terms = {term for question in prepared for own in question.terms.values() for term in own}
+        df, _ = term_statistics(self.database, release, sorted(terms), self.role)
+        return [self._weighed(question, df, release) for question in prepared]
+
+    def _weighed(self, prepared: Prepared, df: Mapping[int, int], release: int) -> Question:
         """Weigh a question's terms, those of each analyzer among its own chunks."""
         weights, lookup = dict[int, float](), list[int]()
-        for analyzer, terms in asked.items():
+        for analyzer, terms in prepared.terms.items():
             weights |= weigh_question(terms, df, self.analyzers(release)[analyzer]).weights
             lookup += lookup_terms({term: df[term] for term in terms if term in df}, self.parameters)
-        embedder = self.embedder(release)
-        readable = 1 - embedder.unread(text)[1]
-        return Question(embedder.space.space_id, vector, weights, lookup, self.parameters.dense_weight * readable, unreadable=not readable)
+        space, dense_weight = self.embedder(release).space.space_id, self.parameters.dense_weight * prepared.readable
+        return Question(space, prepared.vector, weights, lookup, dense_weight, unreadable=not prepared.readable)
 
 
 def _answered(question: Question, hits: list[Hit]) -> list[Hit]:

@@ -10,6 +10,7 @@
     orphans         runs that a kill or a power cut left behind
     run_launcher    tells Dagster's run monitoring of them
     review_service  Temporal, the review worker and its gateway
+    search_api      the search API
     programs        starts the servers beside Postgres unless they run as they should
     loopback_pages  Dagster's webserver, which answers to the names of the loopback only
     dagster_pages   asks a running webserver how things are

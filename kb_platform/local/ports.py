@@ -22,6 +22,11 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
         return True
 
 
+def reachable(host: str) -> str:
+    """Return how a URL names the host that a server listens on."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  translated, not bound
+
+
 def remembered(path: Path) -> int | None:
     """Return the port kept at `path`, or None where nothing that is a port is kept there."""
     try:

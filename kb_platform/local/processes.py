@@ -17,6 +17,8 @@ from pathlib import Path
 
 import psutil
 
+from kb_platform.local.process_marks import mark_of
+
 POLL = 0.05  # seconds
 LOG_LIMIT = 10_000_000  # bytes after which a log begins anew at the next start; the one before it is kept
 
@@ -163,14 +165,10 @@ def _session_of(pid: int) -> int:
 
 
 def _mark(pid: int) -> str:
-    """Return what tells a process from any other that ever had its pid, or "" where there is none.
-
-    On Linux this is the boot and the tick it began at: unlike a time of day, they stay when the clock is set.
-    """
+    """Return what tells a process from any other that ever had its pid, or "" where there is none."""
     try:
-        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}:{ticks}"
-    except OSError:
+        return mark_of(pid)
+    except NotImplementedError:
         pass
     try:
         return f"{psutil.Process(pid).create_time():.3f}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kb_platform.knowledge.errors import StateError
-from kb_platform.local import dagster_pages, ports, programs, review_service
+from kb_platform.local import dagster_pages, ports, programs, review_service, search_api
 from kb_platform.local.dagster_home import write_dagster_home
 from kb_platform.local.environment import database_url, ensure_database, environment, is_embedded
 from kb_platform.local.lock import exclusive
@@ -22,6 +22,7 @@ from kb_platform.local.places import make_home
 from kb_platform.local.postgres import Report, running_postgres, silent, stop_postgres
 from kb_platform.local.programs import Program
 from kb_platform.local.review_service import GATEWAY, TEMPORAL, WORKER, ReviewService, port_of
+from kb_platform.local.search_api import SEARCH_API
 from kb_platform.settings import Settings, inherited_environment
 
 WEBSERVER, DAEMON = ("webserver", "daemon")
@@ -40,7 +41,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Standing:
-    """How a home stands. `code_locations` is empty unless the webserver answers; `note` says why reviews do not run here."""
+    """How a home stands. `code_locations` is empty unless the webserver answers; `note` says why reviews or the search API do not run here."""
 
     services: tuple[Service, ...]
     code_locations: tuple[dagster_pages.CodeLocation, ...]
@@ -55,6 +56,11 @@ class Standing:
     def reviews(self) -> str:
         """Return the URL of the reviewers' pages, or "" while they are not served."""
         return self.address(GATEWAY)
+
+    @property
+    def search(self) -> str:
+        """Return the URL of the search API, or "" while it is not served."""
+        return self.address(SEARCH_API)
 
     def address(self, name: str) -> str:
         """Return where a service answers, or "" while it does not run."""
@@ -80,7 +86,7 @@ def up(settings: Settings, *, workspace: Path | None = None, report: Report = si
     ensure_database(settings, report)
     with exclusive(settings.home / "dagster" / "lock"):
         reviews = review_service.prepare(settings)  # before Dagster's variables, which name its address
-        _all_up(settings, reviews, _dagster(settings, workspace), report, patience)
+        _all_up(settings, reviews, [*_dagster(settings, workspace), *_searching(settings)], report, patience)
     return status(settings, patience)
 
 
@@ -135,6 +141,10 @@ def _reviewing(settings: Settings, reviews: ReviewService | None) -> Sequence[Pr
     return review_service.worker(reviews, url), review_service.gateway(reviews, url)
 
 
+def _searching(settings: Settings) -> Sequence[Program]:
+    return () if search_api.missing() else (search_api.search_api(settings, environment(settings)),)
+
+
 def _dagster(settings: Settings, workspace: Path | None) -> Sequence[Program]:
     variables, own = environment(settings), write_dagster_home(settings.home)
     host, port, inherited = settings.dagster_host, _port(settings), inherited_environment({})
@@ -161,11 +171,13 @@ def status(settings: Settings, patience: float = 0) -> Standing:
         found.append(Service("postgres", postgres.pid if postgres else None, address, home / "logs" / "postgres.log"))
     url = _url(settings.dagster_host, _serving_port(settings) or 0)
     found += [_service(home, WEBSERVER, url), _service(home, DAEMON, "")]
+    if not search_api.missing():
+        found.append(_service(home, SEARCH_API, search_api.url(settings)))
     elsewhere, note = review_service.are_elsewhere(settings), review_service.missing()
     if not elsewhere and not note:
         addresses = {TEMPORAL: f"127.0.0.1:{port_of(home, 'temporal')}", WORKER: "", GATEWAY: f"http://127.0.0.1:{port_of(home, 'gateway')}"}
         found += [_service(home, name, address) for name, address in addresses.items()]
-    standing = Standing(tuple(found), (), "" if elsewhere else note)
+    standing = Standing(tuple(found), (), "; ".join(said for said in ("" if elsewhere else note, search_api.missing()) if said))
     if standing.pages and (patience or dagster_pages.answers(url)):
         return Standing(standing.services, dagster_pages.code_locations(url, patience), standing.note)
     return standing
@@ -185,7 +197,7 @@ def down(settings: Settings, *, wipe: bool = False, report: Report = silent) -> 
     if (home / "dagster").is_dir():
         with exclusive(home / "dagster" / "lock"):
             report("stopping Dagster")
-            programs.stop(home, (WEBSERVER, DAEMON))
+            programs.stop(home, (WEBSERVER, DAEMON, SEARCH_API))
             report("stopping reviews")
             _stop_reviews(home)
     report("stopping Postgres")
@@ -223,5 +235,4 @@ def _serving_port(settings: Settings) -> int | None:
 
 
 def _url(host: str, port: int) -> str:
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  translated, not bound
-    return f"http://{reachable}:{port}"
+    return f"http://{ports.reachable(host)}:{port}"

@@ -49,13 +49,22 @@ class Question:
     unreadable: bool = False
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A question with what is wanted of its answer: the k best, among documents with these metadata."""
+
+    question: Question
+    k: int
+    where: Mapping[str, Any] | None = None
+
+
 def readable_release(database: Database, release_id: int | None, role: Role) -> int:
     """Return the release to read: the live one, or a kept one. The gate's role may read the candidate as well.
 
     Raises:
         StateError: nothing was promoted yet, or this release cannot be read.
     """
-    with _kept(database), database.transaction(role) as c:
+    with kept(database), database.transaction(role) as c:
         if role == "gate" and release_id is not None:
             c.execute("select not_collected(%s)", (release_id,))
             return release_id
@@ -64,7 +73,7 @@ def readable_release(database: Database, release_id: int | None, role: Role) -> 
 
 
 @contextmanager
-def _kept(database: Database) -> Iterator[None]:
+def kept(database: Database) -> Iterator[None]:
     """Say in one sentence that a release cannot be read, also when its rows were collected a moment ago."""
     try:
         yield
@@ -75,7 +84,7 @@ def _kept(database: Database) -> Iterator[None]:
 def term_statistics(database: Database, release_id: int, terms: Sequence[int], role: Role) -> tuple[dict[int, int], int]:
     """Return document frequencies by term, and the number of chunks of the release."""
     function = "term_statistics_rows(not_collected(%s)" if role == "gate" else "term_statistics(%s"
-    with _kept(database), database.transaction(role) as c:
+    with kept(database), database.transaction(role) as c:
         rows = c.execute(f"select * from {function}, %s)", (release_id, list(terms))).fetchall()
     return {term: df for term, df, _ in rows if df > 0}, rows[0][2] or 0 if rows else 0
 
@@ -87,19 +96,17 @@ def search(
 
     A list holds a value when one of its items is it; "2020" finds the number 2020 too.
     """
-    with _kept(database), database.transaction(role) as c:
-        rows = c.execute(_statement(role), (release_id, *_values(question, k, depth), _path(where) if where else None))
-        return [Hit(*row) for row in rows]
+    return search_many(database, release_id, [Wanted(question, k, where)], depth=depth, role=role)[0]
 
 
-def search_many(database: Database, release_id: int, questions: Sequence[Question], *, k: int, depth: int, role: Role) -> list[list[Hit]]:
-    """Return the k best chunks for each question: one transaction, and the next statement is on its way before an answer is.
+def search_many(database: Database, release_id: int, wanted: Sequence[Wanted], *, depth: int, role: Role) -> list[list[Hit]]:
+    """Return the best chunks for each question: one transaction, and the next statement is on its way before an answer is.
 
     A search of its own costs some 40 round trips for the transaction, the vector types and the statement.
     """
-    with _kept(database), database.transaction(role) as c, c.pipeline():
+    with kept(database), database.transaction(role) as c, c.pipeline():
         statement = _statement(role)
-        cursors = [c.execute(statement, (release_id, *_values(question, k, depth), None)) for question in questions]
+        cursors = [c.execute(statement, (release_id, *_values(w.question, w.k, depth), _path(w.where) if w.where else None)) for w in wanted]
         return [[Hit(*row) for row in cursor] for cursor in cursors]
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from kb_platform.cli import app, auditing, lost_queries, output, queries, refreshing, tracing
+from kb_platform.cli import app, auditing, lost_queries, output, refreshing, tracing
 from kb_platform.cli.runs import _sentence
 from kb_platform.knowledge.errors import in_a_word
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.serving.hits_text import hits_text
 
 PASSED = ("coverage", "churn", "duplicates", "embedding_health", "freshness", "index_recall", "latency")
 HITS = [{"doc_id": f"wards/page[{n}].md", "start": 0, "end": 9, "score": 0.5, "words": "word " * 20} for n in range(5)]
@@ -39,7 +40,7 @@ REPORT: dict[str, Any] = {
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> Console:
     console = Console(width=80, record=True, force_terminal=False)
-    for module in (output, queries, refreshing, lost_queries, tracing, auditing):
+    for module in (output, refreshing, lost_queries, tracing, auditing):
         monkeypatch.setattr(module, "console", console)
     return console
 
@@ -104,13 +105,11 @@ def test_the_worst_queries_are_few_and_show_where_both_releases_look(narrow: Con
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_a_title_in_brackets_is_a_title(narrow: Console) -> None:
-    hit = SimpleNamespace(title="[red] cards", source="s", doc_id="a[b].md", start=0, end=9, chunk_id=4, score=0.5, dense=0.5,
-                          lexical=0.5, content="word " * 200)
-    queries.show_hits([hit])
-    shown = narrow.export_text()
-    assert "1. [red] cards" in shown
-    assert "s/a[b].md:0-9  chunk 4" in shown
+def test_a_title_in_brackets_is_a_title() -> None:
+    hit = {"title": "[red] cards", "source": "s", "doc_id": "a[b].md", "start": 0, "end": 9, "chunk": 4, "score": 0.5, "dense": 0.5, "lexical": 0.5,
+           "content": "word " * 200}
+    shown = hits_text([hit], 80)
+    assert shown.splitlines()[:3] == ["1. [red] cards", "   s/a[b].md:0-9  chunk 4", "   score 0.500 (dense 0.500, lexical 0.500)"]
     assert max(map(len, shown.splitlines())) <= 80
 
 

@@ -48,7 +48,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 def commands_page() -> str:
     """Return docs/commands.md."""
-    parts = [NOTE, "# Commands", HELP.strip(), "Every command has `--help`, and `--json`: one JSON object, and nothing else, on standard output. An error is one line on "
+    parts = [NOTE, "# Commands", HELP.strip(), "Every command has `--help`, and, but for `kb mcp`, `--json`: one JSON object, and nothing else, on standard output. An error is one line on "
              "standard error; with `--json` it is an object with `error`, `found`, `where`, `expected` and `action`."]
     for words, command in commands():
         usage = " ".join([words, *(_short(p) for p in command.params)])

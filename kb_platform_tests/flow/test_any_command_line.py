@@ -23,7 +23,7 @@ from kb_platform.settings import Settings
 from kb_platform_tests.flow.conftest import write_kb
 
 DOCUMENTED = range(7)
-SERVERS = ("up", "down", "demo")
+SERVERS = ("up", "down", "demo", "serve", "mcp")
 TEXTS = ["", " ", "visits", "[Draft]", "[/path]", "[bold", "ends in \\", ":warning:", "\U0001f600", "\udcff", "x" * 5000, "../..", "--", "-", "%s {0}", "'\";", "a\nb"]
 NUMBERS = ["1", "2", "0", "-1", "99999999999999", "9" * 30, "1e3", "nan", "inf", "\u0661", "1.5", ""]
 DAYS = ["2026-13-45", "2026-01-01", "0001-01-01", "9999-12-31", "2026-01-02..2026-01-01", "..", "2026-01-01..", "20260101", "x", ""]
@@ -33,7 +33,7 @@ BROKEN = {
     "laughs": "a: &a [x, x]\n" + "".join(f"{n}: &{n} [{', '.join([f'*{before}'] * 10)}]\n" for before, n in zip("abcdefgh", "bcdefghi", strict=True)),
 }
 KINDS = {"name": NAMES, "day": DAYS, "start_date": DAYS} | dict.fromkeys(
-    ("k", "release", "chunk", "case", "before", "after", "min_grade", "dense_weight", "length"), NUMBERS)
+    ("k", "release", "chunk", "case", "before", "after", "min_grade", "dense_weight", "length", "rate", "days", "limit"), NUMBERS)
 PATHS = ("source", "queries", "qrels", "run_out", "qrels_out", "html", "folder", "file", "deepeval")
 
 
@@ -106,6 +106,9 @@ def typed(*arguments: str) -> tuple[int, str, str]:
 @example(line=("validate",))
 @example(line=("validate", "laughs", "--json"))
 @example(line=("status",))
+@example(line=("keys", "add", "[/x]", "--grant", "good", "--rate", "nan"))
+@example(line=("keys", "add", "an app", "--grant", "*:write"))
+@example(line=("keys", "revoke", "'\";"))
 @given(line=lines())
 def test_every_line_ends_with_a_documented_code_and_a_sentence(folder: Path, served: Settings, line: tuple[str, ...]) -> None:
     names = {"{file}": str(folder / "file"), "{folder}": str(folder)}

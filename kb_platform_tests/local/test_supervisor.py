@@ -28,13 +28,14 @@ from kb_platform.local.postgres import silent
 from kb_platform.local.programs import Program, record_path, wait
 from kb_platform.local.review_service import platform_variables, port_of, reviewers_file
 from kb_platform.local.supervisor import Standing, down, reviews_down, reviews_up, status, up
+from kb_platform.serving.address import find_address
 from kb_platform.settings import Settings
 from kb_platform_tests.local.conftest import folder_for_all, python
 from kb_platform_tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.random_order(disabled=True)  # one home for all, which the last ones take down
 WAITING = ["waiting for the review worker", "waiting for the review gateway", "waiting for Dagster's pages to load the code",
-           "waiting for Dagster's daemon"]
+           "waiting for Dagster's daemon", "waiting for the search API"]
 DEFINITIONS = """
 import os
 import dagster as dg
@@ -93,7 +94,8 @@ def test_up_serves_dagsters_pages_over_the_code(running: Running) -> None:
 
 def test_up_says_what_it_is_waiting_for(running: Running) -> None:
     assert running.messages == [
-        "starting Postgres", "starting Temporal", "starting Dagster's webserver", "starting Dagster's daemon", "waiting for Temporal",
+        "starting Postgres", "starting Temporal", "starting Dagster's webserver", "starting Dagster's daemon", "starting the search API",
+        "waiting for Temporal",
         "starting the review worker", "starting the review gateway", *WAITING,
     ]
 
@@ -128,7 +130,7 @@ def test_the_pages_answer_to_the_names_of_the_loopback_only(running: Running) ->
 def test_nothing_listens_beyond_the_loopback(running: Running) -> None:
     listening = [ip for pid in running.pids().values() for p in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
                  for ip in listens_on(p)]
-    assert len(listening) >= 8  # Postgres, the pages, Temporal and its pages, worker and gateway with their health; code servers listen on files
+    assert len(listening) >= 10  # Postgres, the pages, Temporal and its pages, worker, gateway and search API with their health; code servers listen on files
     assert set(listening) == {"127.0.0.1"}
 
 
@@ -154,6 +156,15 @@ def test_the_gateway_knows_the_reviewers_of_the_file(running: Running) -> None:
     assert httpx.get(f"{running.standing.reviews}/api/v1/cases", auth=(person["id"], "guess"), timeout=PATIENCE).status_code == 401
 
 
+def test_the_search_api_answers_and_commands_of_the_home_find_it(running: Running) -> None:
+    assert httpx.get(f"{running.standing.search}/v1", timeout=PATIENCE).json() == {"knowledge_bases": ["handbook"]}
+    assert httpx.get(f"{running.standing.search}/v1", headers={"Host": "evil.example"}, timeout=PATIENCE).status_code == 421
+    here = find_address(running.settings.home, str(running.settings.defs), None)
+    assert here is not None
+    assert f"http://{here.host}:{here.port}" == running.standing.search
+    assert "KB_REVIEW_KEYS" not in psutil.Process(running.pids()["search-api"]).environ()
+
+
 def test_the_platforms_processes_find_temporal_and_the_trail(running: Running) -> None:
     home, found = running.settings.home, environment(running.settings)
     assert found["KB_REVIEW_TEMPORAL_ADDRESS"] == running.standing.address("temporal")
@@ -170,7 +181,7 @@ def test_variables_that_come_back_from_kb_env_name_the_homes_own_temporal(runnin
     assert platform_variables(Settings.model_validate(ours)) == found
     other = Settings.model_validate({**ours, "review_keys": None})
     assert platform_variables(other) == {}
-    assert {s.name for s in status(other).services} == {"postgres", "webserver", "daemon"}
+    assert {s.name for s in status(other).services} == {"postgres", "webserver", "daemon", "search-api"}
 
 
 def test_up_again_leaves_what_runs_alone(running: Running) -> None:
@@ -291,7 +302,7 @@ def test_down_leaves_nothing_running_and_wipe_nothing_lying(running: Running) ->
 
 def test_the_status_of_a_home_that_does_not_exist_is_that_nothing_runs(tmp_path: Path) -> None:
     standing = status(Settings(home=tmp_path / "none"))
-    names = ("postgres", "webserver", "daemon", "temporal", "review-worker", "review-gateway")
+    names = ("postgres", "webserver", "daemon", "search-api", "temporal", "review-worker", "review-gateway")
     assert {service.name: service.pid for service in standing.services} == dict.fromkeys(names)
     assert (standing.pages, standing.code_locations) == ("", ())
     assert not (tmp_path / "none").exists()
@@ -328,7 +339,7 @@ def test_without_the_extra_for_reviews_up_says_so_and_starts_the_rest(monkeypatc
     assert review_service.prepare(chosen) is None
     standing = status(chosen)
     assert standing.note == review_service.missing()
-    assert {service.name for service in standing.services} == {"postgres", "webserver", "daemon"}
+    assert {service.name for service in standing.services} == {"postgres", "webserver", "daemon", "search-api"}
 
 
 def test_a_service_that_takes_too_long_is_an_error_and_down_ends_it(home: Path, tmp_path: Path) -> None:
