@@ -34,7 +34,7 @@ def ward(home: Path) -> KnowledgeBase:
     (folder / "documents.jsonl").write_text("".join(json.dumps({"doc_id": d, "title": "Note", "text": t}) + "\n" for d, t in TEXTS.items()))
     source = {"name": "notes", "kind": "jsonl", "path": "documents.jsonl"}
     body = {"type": "kb_platform.components.KnowledgeBase",
-            "attributes": {"name": "tongues", "start_date": "2026-01-01", "sources": [source], "gate": {"max_changed_share": 1}}}
+            "attributes": {"name": "tongues", "start_date": "2026-01-01", "sources": [source], "gate": {"max_churn_share": 1}}}
     (folder / "defs.yaml").write_text(yaml.safe_dump(body))
     kb = session.knowledge_base("tongues")
     with pytest.MonkeyPatch.context() as patch:

@@ -46,7 +46,7 @@ def served() -> Iterator[Served]:
 
 def _released(chosen: Settings) -> None:
     folder = chosen.home.parent
-    wards = write_kb(folder, WARDS, {f"{topic.lower()}/page one.md": text_of(topic, "first") for topic in TOPICS})
+    wards = write_kb(folder, WARDS, {f"{topic.lower()}/page one.md": text_of(topic, "first") for topic in TOPICS}, gate={"max_churn_share": 1})
     assert refresh_once(wards, "2026-03-01", None, quiet=True)["promoted"]
     for topic in TOPICS:
         (wards.folder / "documents" / topic.lower() / "page one.md").write_text(text_of(topic, "second"))
