@@ -70,9 +70,9 @@ def _inside(texts: Sequence[tuple[Run, str]], box: tuple[float, float, float, fl
     return "".join(text for run, text in texts if x0 <= run.middle[0] <= x1 and y0 <= run.middle[1] <= y1)
 
 
-def grids(page: Any) -> list[Grid]:
-    """Return the tables that lines make, with at least two columns and two rows."""
-    horizontal, vertical = (_merged(lines) for lines in _lines(page))
+def grids(page: Any, texts: int) -> list[Grid]:
+    """Return the tables that lines make, with at least two columns and two rows. `texts` is how many objects of the page are text."""
+    horizontal, vertical = (_merged(lines) for lines in _lines(page, texts))
     if len(horizontal) < 3 or len(vertical) < 3 or len(horizontal) * len(vertical) > _MOST_MEETINGS:
         return []
     found = []
@@ -123,12 +123,12 @@ def _groups(horizontal: list[Line], vertical: list[Line]) -> list[tuple[list[Lin
     return list(groups.values())
 
 
-def _lines(page: Any) -> tuple[list[Line], list[Line]]:
+def _lines(page: Any, texts: int) -> tuple[list[Line], list[Line]]:
     import pypdfium2.raw as pdfium
 
     horizontal: list[Line] = []
     vertical: list[Line] = []
-    if not _has_paths(pdfium, page):
+    if pdfium.FPDFPage_CountObjects(page) <= texts or not _has_paths(pdfium, page):
         return horizontal, vertical
     for item in page.get_objects(filter=(pdfium.FPDF_PAGEOBJ_PATH,), max_depth=3):
         if len(horizontal) + len(vertical) > _MOST_LINES:

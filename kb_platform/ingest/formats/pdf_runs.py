@@ -7,8 +7,8 @@ only the first and the last one of each run are asked for.
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, cached_property, partial
+from typing import Any, NamedTuple
 
 _WHITE = 250
 _TINY = 1.0  # points
@@ -28,86 +28,111 @@ class Run:
     gap: str = ""
     shown: bool = True
 
-    @property
+    @cached_property
     def middle(self) -> tuple[float, float]:
         """Return the middle of the run."""
         return (self.x0 + self.x1) / 2, self.y + self.size / 3
 
 
-def page_runs(page: Any, text_page: Any) -> list[Run]:
-    """Return the runs of a page in pdfium's reading order."""
+class PageRuns(NamedTuple):
+    """The runs of a page in pdfium's reading order, and of how many objects they are."""
+
+    runs: list[Run]
+    objects: int
+
+
+def page_runs(page: Any, text_page: Any) -> PageRuns:
+    """Return the runs of a page."""
     import pypdfium2.raw as pdfium
 
-    count, handle_at = pdfium.FPDFText_CountChars(text_page), _handles()
-    raw = ctypes.cast(text_page.raw, ctypes.c_void_p).value
+    asked = _Answers(text_page)
+    count = pdfium.FPDFText_CountChars(text_page)
     whole = text_page.get_text_range(0, count) if count else ""
     is_whole = len(whole) == count  # else there are characters without text, or beyond the first plane
     runs: list[Run] = []
-    handles: list[Any] = []
+    handles: list[int] = []
     gap, start = "", 0
     while start < count:
-        handle = handle_at(raw, start)
-        end = _end_of_run(handle_at, raw, handle, start, count)
+        handle = asked.handle_at(start)
+        end = _end_of_run(asked.handle_at, handle, start, count, whole.find("\r", start) if is_whole else -1)
         text = whole[start:end] if is_whole else text_page.get_text_range(start, end - start)
         if not handle or text.isspace() or not text:
             gap += text
         else:
-            runs.append(_run(pdfium, text_page, text, start, end, gap))
-            handles.append(ctypes.cast(handle, pdfium.FPDF_PAGEOBJECT))
+            runs.append(asked.run(text, start, end, gap))
+            handles.append(handle)
             gap = ""
         start = end
     _mark_unseen(pdfium, page, runs, handles)
-    return runs
+    return PageRuns(runs, len(set(handles)))
 
 
 @cache
-def _handles() -> Callable[[int | None, int], int | None]:
-    """Return pdfium's function from a character to its text object, as a number: no pointer is made for each answer."""
+def _prototype(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
+    """Return a function of pdfium's that takes addresses as numbers: it is asked for every run, and making pointers takes longer."""
     import pypdfium2.raw as pdfium
 
-    address = ctypes.cast(pdfium.FPDFText_GetTextObject, ctypes.c_void_p).value
-    return ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(address or 0)
+    return ctypes.CFUNCTYPE(result, *arguments)(ctypes.cast(getattr(pdfium, name), ctypes.c_void_p).value or 0)
 
 
-def _end_of_run(handle_at: Callable[[int | None, int], int | None], raw: int | None, own: int | None, start: int, count: int) -> int:
-    """Return the first character of another object: by strides that double, then by halves."""
+class _Answers:
+    """What pdfium says of the characters of one page, written into one place."""
+
+    def __init__(self, text_page: Any) -> None:
+        address, whole = ctypes.c_void_p, ctypes.c_int
+        raw = ctypes.cast(text_page.raw, address).value
+        self._numbers, self._matrix = (ctypes.c_double * 4)(), (ctypes.c_float * 6)()
+        base, step = ctypes.addressof(self._numbers), ctypes.sizeof(ctypes.c_double)
+        self._at = [base + n * step for n in range(4)]
+        self.handle_at = partial(_prototype("FPDFText_GetTextObject", address, address, whole), raw)
+        self._origin = partial(_prototype("FPDFText_GetCharOrigin", whole, address, whole, address, address), raw)
+        self._box = partial(_prototype("FPDFText_GetCharBox", whole, address, whole, *[address] * 4), raw)
+        self._matrix_of = partial(_prototype("FPDFText_GetMatrix", whole, address, whole, address), raw)
+        self._size = partial(_prototype("FPDFText_GetFontSize", ctypes.c_double, address, whole), raw)
+
+    def run(self, text: str, start: int, end: int, gap: str) -> Run:
+        numbers, matrix = self._numbers, self._matrix
+        self._origin(start, *self._at[:2])
+        x, y = numbers[0], numbers[1]
+        last = end - 1 - (len(text) - len(text.rstrip())) if len(text) == end - start else end - 1
+        self._box(last, *self._at)  # left, right, bottom, top
+        right = numbers[1]
+        self._matrix_of(start, ctypes.addressof(matrix))
+        size = self._size(start) * (abs(matrix[3]) or abs(matrix[1]) or 1.0)
+        return Run(text, x, max(right, x), y, size, gap)
+
+
+def _end_of_run(handle_at: Callable[[int], int | None], own: int | None, start: int, count: int, line_end: int) -> int:
+    """Return the first character of another object: at the end of the line, else by strides that double, then by halves."""
+    if own and line_end > start and handle_at(line_end - 1) == own and handle_at(line_end) != own:
+        return line_end
     low, step = start, 2 if own is None else 16
-    while low + step < count and handle_at(raw, low + step) == own:
+    while low + step < count and handle_at(low + step) == own:
         low += step
         step *= 2
     high = min(low + step, count)
     while high - low > 1:
         middle = (low + high) // 2
-        if handle_at(raw, middle) == own:
+        if handle_at(middle) == own:
             low = middle
         else:
             high = middle
     return high
 
 
-def _run(pdfium: Any, text_page: Any, text: str, start: int, end: int, gap: str) -> Run:
-    x, y, left, right, bottom, top = (ctypes.c_double() for _ in range(6))
-    pdfium.FPDFText_GetCharOrigin(text_page, start, x, y)
-    last = end - 1 - (len(text) - len(text.rstrip())) if len(text) == end - start else end - 1
-    pdfium.FPDFText_GetCharBox(text_page, last, left, right, bottom, top)
-    matrix = pdfium.FS_MATRIX()
-    pdfium.FPDFText_GetMatrix(text_page, start, matrix)
-    size = pdfium.FPDFText_GetFontSize(text_page, start) * (abs(matrix.d) or abs(matrix.b) or 1.0)
-    return Run(text, x.value, max(right.value, x.value), y.value, size, gap)
-
-
-def _mark_unseen(pdfium: Any, page: Any, runs: list[Run], handles: list[Any]) -> None:
+def _mark_unseen(pdfium: Any, page: Any, runs: list[Run], handles: list[int]) -> None:
     left, bottom, right, top = page.get_bbox()
     suspects: list[tuple[Run, bool]] = []  # and whether it is invisible, not white
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    address, colours = ctypes.c_void_p, (ctypes.c_uint * 4)()
+    at = [ctypes.addressof(colours) + n * ctypes.sizeof(ctypes.c_uint) for n in range(4)]
+    mode_of = _prototype("FPDFTextObj_GetTextRenderMode", ctypes.c_int, address)
+    colour_of = _prototype("FPDFPageObj_GetFillColor", ctypes.c_int, address, *[address] * 4)
     for run, handle in zip(runs, handles, strict=True):
         x, y = run.middle
         run.shown = left - 1 <= x <= right + 1 and bottom - 1 <= y <= top + 1 and run.size >= _TINY
-        if pdfium.FPDFTextObj_GetTextRenderMode(handle) == _INVISIBLE:
+        if mode_of(handle) == _INVISIBLE:
             suspects.append((run, True))
-        elif pdfium.FPDFPageObj_GetFillColor(handle, red, green, blue, alpha) and (
-            min(red.value, green.value, blue.value) >= _WHITE or alpha.value == 0
-        ):
+        elif colour_of(handle, *at) and (min(colours[:3]) >= _WHITE or colours[3] == 0):
             suspects.append((run, False))
     if not suspects:
         return
