@@ -66,15 +66,15 @@ def _page_lines(document: Any, number: int, form: Any, left_out: LeftOuts) -> Pa
     page = document[number]
     text_page = page.get_textpage()
     try:
-        runs, objects = page_runs(page, text_page)
+        bounds = page.get_bbox()
+        runs, objects = page_runs(page, text_page, bounds)
         for run in runs:
             if not run.shown:
                 left_out.add("hidden", run.text)
         lines = _lines([run for run in runs if run.shown], page, objects)
         if form is not None:
             fill_in(page, form, lines)
-        bottom, top = page.get_bbox()[1], page.get_bbox()[3]
-        return PageLines(lines, bottom, top)
+        return PageLines(lines, bounds[1], bounds[3])
     finally:
         text_page.close()
         page.close()

@@ -40,6 +40,7 @@ class Grid:
 
     def rows(self, texts: Sequence[tuple[Run, str]]) -> list[list[Cell]]:
         """Return the rows of cells, with the texts that stand in each; a cell reaches as far as no line stops it."""
+        placed = [(*run.middle, text) for run, text in texts]
         taken: set[tuple[int, int]] = set()
         rows: list[list[Cell]] = []
         for top in range(len(self.ys) - 1):
@@ -56,7 +57,7 @@ class Grid:
                     rows_down += 1
                 taken |= {(top + y, left + x) for y in range(rows_down) for x in range(columns)}
                 box = (self.xs[left], self.ys[top + rows_down], self.xs[left + columns], self.ys[top])
-                rows[-1].append(Cell(_inside(texts, box), columns, rows_down))
+                rows[-1].append(Cell(_inside(placed, box), columns, rows_down))
         return rows
 
     @staticmethod
@@ -65,9 +66,9 @@ class Grid:
         return any(abs(line.at - at) <= _NEAR and line.start - _NEAR <= middle <= line.end + _NEAR for line in lines)
 
 
-def _inside(texts: Sequence[tuple[Run, str]], box: tuple[float, float, float, float]) -> str:
+def _inside(texts: Sequence[tuple[float, float, str]], box: tuple[float, float, float, float]) -> str:
     x0, y0, x1, y1 = box
-    return "".join(text for run, text in texts if x0 <= run.middle[0] <= x1 and y0 <= run.middle[1] <= y1)
+    return "".join(text for x, y, text in texts if x0 <= x <= x1 and y0 <= y <= y1)
 
 
 def grids(page: Any, texts: int) -> list[Grid]:

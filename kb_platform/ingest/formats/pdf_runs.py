@@ -7,7 +7,7 @@ only the first and the last one of each run are asked for.
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 _WHITE = 250
@@ -41,8 +41,8 @@ class PageRuns(NamedTuple):
     objects: int
 
 
-def page_runs(page: Any, text_page: Any) -> PageRuns:
-    """Return the runs of a page."""
+def page_runs(page: Any, text_page: Any, bounds: tuple[float, float, float, float]) -> PageRuns:
+    """Return the runs of a page, which shows what lies in `bounds`: left, bottom, right, top."""
     import pypdfium2.raw as pdfium
 
     asked = _Answers(text_page)
@@ -54,7 +54,7 @@ def page_runs(page: Any, text_page: Any) -> PageRuns:
     gap, start = "", 0
     while start < count:
         handle = asked.handle_at(start)
-        end = _end_of_run(asked.handle_at, handle, start, count, whole.find("\r", start) if is_whole else -1)
+        end = _end_of_run(asked.handle_at, handle, start, count, whole.find("\r\n", start) if is_whole else -1)
         text = whole[start:end] if is_whole else text_page.get_text_range(start, end - start)
         if not handle or text.isspace() or not text:
             gap += text
@@ -63,48 +63,55 @@ def page_runs(page: Any, text_page: Any) -> PageRuns:
             handles.append(handle)
             gap = ""
         start = end
-    _mark_unseen(pdfium, page, runs, handles)
+    _mark_unseen(pdfium, page, runs, handles, bounds)
     return PageRuns(runs, len(set(handles)))
 
 
 @cache
-def _prototype(name: str, result: Any, *arguments: Any) -> Callable[..., Any]:
-    """Return a function of pdfium's that takes addresses as numbers: it is asked for every run, and making pointers takes longer."""
+def _function(name: str, result: Any) -> Callable[..., Any]:
+    """Return a function of pdfium's that takes what ctypes has made before: it is asked for every run, and checking types takes longer."""
     import pypdfium2.raw as pdfium
 
-    return ctypes.CFUNCTYPE(result, *arguments)(ctypes.cast(getattr(pdfium, name), ctypes.c_void_p).value or 0)
+    return ctypes.CFUNCTYPE(result)(ctypes.cast(getattr(pdfium, name), ctypes.c_void_p).value or 0)
 
 
 class _Answers:
     """What pdfium says of the characters of one page, written into one place."""
 
     def __init__(self, text_page: Any) -> None:
-        address, whole = ctypes.c_void_p, ctypes.c_int
-        raw = ctypes.cast(text_page.raw, address).value
+        self._page = ctypes.cast(text_page.raw, ctypes.c_void_p)
         self._numbers, self._matrix = (ctypes.c_double * 4)(), (ctypes.c_float * 6)()
-        base, step = ctypes.addressof(self._numbers), ctypes.sizeof(ctypes.c_double)
-        self._at = [base + n * step for n in range(4)]
-        self.handle_at = partial(_prototype("FPDFText_GetTextObject", address, address, whole), raw)
-        self._origin = partial(_prototype("FPDFText_GetCharOrigin", whole, address, whole, address, address), raw)
-        self._box = partial(_prototype("FPDFText_GetCharBox", whole, address, whole, *[address] * 4), raw)
-        self._matrix_of = partial(_prototype("FPDFText_GetMatrix", whole, address, whole, address), raw)
-        self._size = partial(_prototype("FPDFText_GetFontSize", ctypes.c_double, address, whole), raw)
+        self._at = [ctypes.byref(self._numbers, n * ctypes.sizeof(ctypes.c_double)) for n in range(4)]
+        self._matrix_at = ctypes.byref(self._matrix)
+        self._handle, self._origin = _function("FPDFText_GetTextObject", ctypes.c_void_p), _function("FPDFText_GetCharOrigin", ctypes.c_int)
+        self._box, self._matrix_of = _function("FPDFText_GetCharBox", ctypes.c_int), _function("FPDFText_GetMatrix", ctypes.c_int)
+        self._size = _function("FPDFText_GetFontSize", ctypes.c_double)
+        self._last: tuple[int, int | None] = (-1, None)
+
+    def handle_at(self, character: int) -> int | None:
+        """Return the text object of a character; the last answer is kept, for the end of a run is the beginning of the next."""
+        if self._last[0] != character:
+            self._last = character, self._handle(self._page, character)
+        return self._last[1]
 
     def run(self, text: str, start: int, end: int, gap: str) -> Run:
+        """Return a run with its place."""
         numbers, matrix = self._numbers, self._matrix
-        self._origin(start, *self._at[:2])
+        self._origin(self._page, start, self._at[0], self._at[1])
         x, y = numbers[0], numbers[1]
         last = end - 1 - (len(text) - len(text.rstrip())) if len(text) == end - start else end - 1
-        self._box(last, *self._at)  # left, right, bottom, top
+        self._box(self._page, last, *self._at)  # left, right, bottom, top
         right = numbers[1]
-        self._matrix_of(start, ctypes.addressof(matrix))
-        size = self._size(start) * (abs(matrix[3]) or abs(matrix[1]) or 1.0)
+        self._matrix_of(self._page, start, self._matrix_at)
+        size = self._size(self._page, start) * (abs(matrix[3]) or abs(matrix[1]) or 1.0)
         return Run(text, x, max(right, x), y, size, gap)
 
 
 def _end_of_run(handle_at: Callable[[int], int | None], own: int | None, start: int, count: int, line_end: int) -> int:
-    """Return the first character of another object: at the end of the line, else by strides that double, then by halves."""
-    if own and line_end > start and handle_at(line_end - 1) == own and handle_at(line_end) != own:
+    """Return the first character of another object: by the line ends that pdfium writes, else by strides that double, then by halves."""
+    if line_end == start and own is None and start + 2 < count and handle_at(start + 2):
+        return start + 2
+    if own and line_end > start and handle_at(line_end - 1) == own and handle_at(line_end) is None:
         return line_end
     low, step = start, 2 if own is None else 16
     while low + step < count and handle_at(low + step) == own:
@@ -120,19 +127,18 @@ def _end_of_run(handle_at: Callable[[int], int | None], own: int | None, start: 
     return high
 
 
-def _mark_unseen(pdfium: Any, page: Any, runs: list[Run], handles: list[int]) -> None:
-    left, bottom, right, top = page.get_bbox()
+def _mark_unseen(pdfium: Any, page: Any, runs: list[Run], handles: list[int], bounds: tuple[float, float, float, float]) -> None:
+    left, bottom, right, top = bounds
     suspects: list[tuple[Run, bool]] = []  # and whether it is invisible, not white
-    address, colours = ctypes.c_void_p, (ctypes.c_uint * 4)()
-    at = [ctypes.addressof(colours) + n * ctypes.sizeof(ctypes.c_uint) for n in range(4)]
-    mode_of = _prototype("FPDFTextObj_GetTextRenderMode", ctypes.c_int, address)
-    colour_of = _prototype("FPDFPageObj_GetFillColor", ctypes.c_int, address, *[address] * 4)
+    colours = (ctypes.c_uint * 4)()
+    at = [ctypes.byref(colours, n * ctypes.sizeof(ctypes.c_uint)) for n in range(4)]
+    mode_of, colour_of = _function("FPDFTextObj_GetTextRenderMode", ctypes.c_int), _function("FPDFPageObj_GetFillColor", ctypes.c_int)
     for run, handle in zip(runs, handles, strict=True):
-        x, y = run.middle
+        (x, y), text_object = run.middle, ctypes.c_void_p(handle)
         run.shown = left - 1 <= x <= right + 1 and bottom - 1 <= y <= top + 1 and run.size >= _TINY
-        if mode_of(handle) == _INVISIBLE:
+        if mode_of(text_object) == _INVISIBLE:
             suspects.append((run, True))
-        elif colour_of(handle, *at) and (min(colours[:3]) >= _WHITE or colours[3] == 0):
+        elif colour_of(text_object, *at) and (min(colours[:3]) >= _WHITE or colours[3] == 0):
             suspects.append((run, False))
     if not suspects:
         return
