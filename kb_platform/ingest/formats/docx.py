@@ -101,12 +101,14 @@ class _Body:
                 yield from self._blocks(child, boxed=boxed)
 
     def _properties(self, paragraph: Any) -> tuple[Properties, str]:
-        style = value(paragraph.find(f"{W}pPr/{W}pStyle"))
-        return paragraph_properties(paragraph).over(self.styles.of_paragraph(style)), style
+        own = paragraph.find(f"{W}pPr")
+        style = "" if own is None else value(own.find(f"{W}pStyle"))
+        return paragraph_properties(own).over(self.styles.of_paragraph(style)), style
 
     def _paragraph(self, paragraph: Any, *, boxed: bool) -> str:
         properties, style = self._properties(paragraph)
-        ground = boxed or paragraph.find(f"{W}pPr/{W}shd") is not None
+        own = paragraph.find(f"{W}pPr")
+        ground = boxed or own is not None and own.find(f"{W}shd") is not None
         text = self.runs.text(paragraph, properties, on_ground=ground).strip()
         label = self._label(paragraph, properties, style, text)
         if not text:
@@ -119,10 +121,11 @@ class _Body:
 
     def _label(self, paragraph: Any, properties: Properties, style: str, text: str) -> str:
         """Return what stands in front of a paragraph on the page; an empty one counts, one that is gone does not."""
-        mark = paragraph.find(f"{W}pPr/{W}rPr")
+        own = paragraph.find(f"{W}pPr")
+        mark = None if text or own is None else own.find(f"{W}rPr")
         if not text and (properties.hidden or mark is not None and (mark.find(f"{W}del") is not None or is_on(mark.find(f"{W}vanish")))):
             return ""
-        own = paragraph.find(f"{W}pPr/{W}numPr") is not None
+        own = own is not None and own.find(f"{W}numPr") is not None
         if properties.numbering and properties.numbering != "0":
             return self.numberings.label(properties.numbering, properties.depth or 0, "" if own else style) or (BULLET if own else "")
         return BULLET if style.startswith("List") and properties.numbering is None else ""

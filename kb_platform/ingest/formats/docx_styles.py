@@ -69,15 +69,16 @@ def _own(style: Any) -> Properties:
     name = value(style.find(f"{W}name"))
     heading = _HEADING.fullmatch(name)
     level = int(heading[1]) if heading else 1 if name.lower() == "title" else None
-    return Properties(level=level).over(paragraph_properties(style)).over(run_properties(style.find(f"{W}rPr")))
+    return Properties(level=level).over(paragraph_properties(style.find(f"{W}pPr"))).over(run_properties(style.find(f"{W}rPr")))
 
 
-def paragraph_properties(element: Any) -> Properties:
+def paragraph_properties(properties: Any) -> Properties:
     """Return what the w:pPr of a paragraph or style says itself."""
-    properties = element.find(f"{W}pPr")
     if properties is None:
         return NOTHING
     number, outline = properties.find(f"{W}numPr"), value(properties.find(f"{W}outlineLvl"))
+    if number is None and not outline:
+        return NOTHING
     depth = value(number.find(f"{W}ilvl")) if number is not None else ""
     numbering = (value(number.find(f"{W}numId")) or None) if number is not None else None
     level = (int(outline) + 1 if int(outline) < _BODY_LEVEL else None) if outline.isdigit() else None

@@ -19,7 +19,9 @@ _NOTES = {"fn", "table-fn", "bibr", "corresp", "aff", "author-notes"}
 
 def inline_text(element: Any, without: Sequence[Any] = ()) -> str:
     """Return the text of an element on one line; `without` are children that stand elsewhere."""
-    return "" if element is None else " ".join("".join(_pieces(element, frozenset(without))).split())
+    if element is None or not len(element):
+        return "" if element is None else " ".join((element.text or "").split())
+    return " ".join("".join(_pieces(element, frozenset(without))).split())
 
 
 def _pieces(element: Any, without: frozenset[Any]) -> list[str]:

@@ -54,7 +54,7 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:
     front, body = split_front_matter(text.replace("\r\n", "\n"))
     left_out = LeftOuts()
     body = _without_tags(body, left_out)
-    heading = _TITLE.search(_CODE.sub("", body))
+    heading = _TITLE.search(_CODE.sub("", body) if "`" in body or "~~~" in body else body)
     title = front.pop("title", "")
     if not isinstance(title, str) or not title.strip():
         title = heading[1].rstrip("# \t") if heading else ""

@@ -66,26 +66,28 @@ def _page_lines(document: Any, number: int, form: Any, left_out: LeftOuts) -> Pa
     page = document[number]
     text_page = page.get_textpage()
     try:
-        runs = page_runs(page, text_page)
+        bounds = page.get_bbox()
+        runs, objects = page_runs(page, text_page, bounds)
         for run in runs:
             if not run.shown:
                 left_out.add("hidden", run.text)
-        lines = _lines([run for run in runs if run.shown], page)
+        lines = _lines([run for run in runs if run.shown], page, objects)
         if form is not None:
             fill_in(page, form, lines)
-        bottom, top = page.get_bbox()[1], page.get_bbox()[3]
-        return PageLines(lines, bottom, top)
+        return PageLines(lines, bounds[1], bounds[3])
     finally:
         text_page.close()
         page.close()
 
 
-def _lines(runs: list[Run], page: Any) -> list[Segment]:
+def _lines(runs: list[Run], page: Any, objects: int) -> list[Segment]:
     """Return the lines of a page; a table is one of them, where its first run stands."""
     write_marks(runs)
     parts: list[Segment] = []
     loose: list[Run] = []
-    tables = grids(page) if runs else []
+    tables = grids(page, objects) if runs else []
+    if not tables:
+        return in_reading_order(lines_of(runs))
     written: set[int] = set()
     for run in runs:
         at = next((n for n, grid in enumerate(tables) if grid.holds(run)), None)

@@ -92,6 +92,9 @@ def in_reading_order(lines: list[list[Segment]]) -> list[Segment]:
 
 
 def _whole(line: list[Segment]) -> Segment:
+    if len(line) == 1:
+        line[0].text = line[0].text.strip(" ")
+        return line[0]
     return Segment(" ".join(s.text.strip(" ") for s in line), line[0].x0, line[-1].x1, line[0].y, max(s.size for s in line))
 
 

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kb_platform.ingest.formats.left_out import LeftOuts
 from kb_platform.ingest.formats.pdf_lines import Segment
@@ -56,7 +57,12 @@ def _followed(text: str, page: str) -> str:
 
 
 def _shape(line: Segment) -> str:
-    return _NUMBER.sub("#", " ".join(line.text.split()).lower())
+    return _shape_of(line.text)
+
+
+@lru_cache(maxsize=4096)
+def _shape_of(text: str) -> str:
+    return _NUMBER.sub("#", " ".join(text.split()).lower())
 
 
 def _heads(page: PageLines) -> list[Segment]:

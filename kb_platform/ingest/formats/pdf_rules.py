@@ -40,6 +40,7 @@ class Grid:
 
     def rows(self, texts: Sequence[tuple[Run, str]]) -> list[list[Cell]]:
         """Return the rows of cells, with the texts that stand in each; a cell reaches as far as no line stops it."""
+        placed = [(*run.middle, text) for run, text in texts]
         taken: set[tuple[int, int]] = set()
         rows: list[list[Cell]] = []
         for top in range(len(self.ys) - 1):
@@ -56,7 +57,7 @@ class Grid:
                     rows_down += 1
                 taken |= {(top + y, left + x) for y in range(rows_down) for x in range(columns)}
                 box = (self.xs[left], self.ys[top + rows_down], self.xs[left + columns], self.ys[top])
-                rows[-1].append(Cell(_inside(texts, box), columns, rows_down))
+                rows[-1].append(Cell(_inside(placed, box), columns, rows_down))
         return rows
 
     @staticmethod
@@ -65,14 +66,14 @@ class Grid:
         return any(abs(line.at - at) <= _NEAR and line.start - _NEAR <= middle <= line.end + _NEAR for line in lines)
 
 
-def _inside(texts: Sequence[tuple[Run, str]], box: tuple[float, float, float, float]) -> str:
+def _inside(texts: Sequence[tuple[float, float, str]], box: tuple[float, float, float, float]) -> str:
     x0, y0, x1, y1 = box
-    return "".join(text for run, text in texts if x0 <= run.middle[0] <= x1 and y0 <= run.middle[1] <= y1)
+    return "".join(text for x, y, text in texts if x0 <= x <= x1 and y0 <= y <= y1)
 
 
-def grids(page: Any) -> list[Grid]:
-    """Return the tables that lines make, with at least two columns and two rows."""
-    horizontal, vertical = (_merged(lines) for lines in _lines(page))
+def grids(page: Any, texts: int) -> list[Grid]:
+    """Return the tables that lines make, with at least two columns and two rows. `texts` is how many objects of the page are text."""
+    horizontal, vertical = (_merged(lines) for lines in _lines(page, texts))
     if len(horizontal) < 3 or len(vertical) < 3 or len(horizontal) * len(vertical) > _MOST_MEETINGS:
         return []
     found = []
@@ -123,12 +124,12 @@ def _groups(horizontal: list[Line], vertical: list[Line]) -> list[tuple[list[Lin
     return list(groups.values())
 
 
-def _lines(page: Any) -> tuple[list[Line], list[Line]]:
+def _lines(page: Any, texts: int) -> tuple[list[Line], list[Line]]:
     import pypdfium2.raw as pdfium
 
     horizontal: list[Line] = []
     vertical: list[Line] = []
-    if not _has_paths(pdfium, page):
+    if pdfium.FPDFPage_CountObjects(page) <= texts or not _has_paths(pdfium, page):
         return horizontal, vertical
     for item in page.get_objects(filter=(pdfium.FPDF_PAGEOBJ_PATH,), max_depth=3):
         if len(horizontal) + len(vertical) > _MOST_LINES:

@@ -7,8 +7,8 @@ only the first and the last one of each run are asked for.
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
 _WHITE = 250
 _TINY = 1.0  # points
@@ -28,86 +28,117 @@ class Run:
     gap: str = ""
     shown: bool = True
 
-    @property
+    @cached_property
     def middle(self) -> tuple[float, float]:
         """Return the middle of the run."""
         return (self.x0 + self.x1) / 2, self.y + self.size / 3
 
 
-def page_runs(page: Any, text_page: Any) -> list[Run]:
-    """Return the runs of a page in pdfium's reading order."""
+class PageRuns(NamedTuple):
+    """The runs of a page in pdfium's reading order, and of how many objects they are."""
+
+    runs: list[Run]
+    objects: int
+
+
+def page_runs(page: Any, text_page: Any, bounds: tuple[float, float, float, float]) -> PageRuns:
+    """Return the runs of a page, which shows what lies in `bounds`: left, bottom, right, top."""
     import pypdfium2.raw as pdfium
 
-    count, handle_at = pdfium.FPDFText_CountChars(text_page), _handles()
-    raw = ctypes.cast(text_page.raw, ctypes.c_void_p).value
+    asked = _Answers(text_page)
+    count = pdfium.FPDFText_CountChars(text_page)
     whole = text_page.get_text_range(0, count) if count else ""
     is_whole = len(whole) == count  # else there are characters without text, or beyond the first plane
     runs: list[Run] = []
-    handles: list[Any] = []
+    handles: list[int] = []
     gap, start = "", 0
     while start < count:
-        handle = handle_at(raw, start)
-        end = _end_of_run(handle_at, raw, handle, start, count)
+        handle = asked.handle_at(start)
+        end = _end_of_run(asked.handle_at, handle, start, count, whole.find("\r\n", start) if is_whole else -1)
         text = whole[start:end] if is_whole else text_page.get_text_range(start, end - start)
         if not handle or text.isspace() or not text:
             gap += text
         else:
-            runs.append(_run(pdfium, text_page, text, start, end, gap))
-            handles.append(ctypes.cast(handle, pdfium.FPDF_PAGEOBJECT))
+            runs.append(asked.run(text, start, end, gap))
+            handles.append(handle)
             gap = ""
         start = end
-    _mark_unseen(pdfium, page, runs, handles)
-    return runs
+    _mark_unseen(pdfium, page, runs, handles, bounds)
+    return PageRuns(runs, len(set(handles)))
 
 
 @cache
-def _handles() -> Callable[[int | None, int], int | None]:
-    """Return pdfium's function from a character to its text object, as a number: no pointer is made for each answer."""
+def _function(name: str, result: Any) -> Callable[..., Any]:
+    """Return a function of pdfium's that takes what ctypes has made before: it is asked for every run, and checking types takes longer."""
     import pypdfium2.raw as pdfium
 
-    address = ctypes.cast(pdfium.FPDFText_GetTextObject, ctypes.c_void_p).value
-    return ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)(address or 0)
+    return ctypes.CFUNCTYPE(result)(ctypes.cast(getattr(pdfium, name), ctypes.c_void_p).value or 0)
 
 
-def _end_of_run(handle_at: Callable[[int | None, int], int | None], raw: int | None, own: int | None, start: int, count: int) -> int:
-    """Return the first character of another object: by strides that double, then by halves."""
+class _Answers:
+    """What pdfium says of the characters of one page, written into one place."""
+
+    def __init__(self, text_page: Any) -> None:
+        self._page = ctypes.cast(text_page.raw, ctypes.c_void_p)
+        self._numbers, self._matrix = (ctypes.c_double * 4)(), (ctypes.c_float * 6)()
+        self._at = [ctypes.byref(self._numbers, n * ctypes.sizeof(ctypes.c_double)) for n in range(4)]
+        self._matrix_at = ctypes.byref(self._matrix)
+        self._handle, self._origin = _function("FPDFText_GetTextObject", ctypes.c_void_p), _function("FPDFText_GetCharOrigin", ctypes.c_int)
+        self._box, self._matrix_of = _function("FPDFText_GetCharBox", ctypes.c_int), _function("FPDFText_GetMatrix", ctypes.c_int)
+        self._size = _function("FPDFText_GetFontSize", ctypes.c_double)
+        self._last: tuple[int, int | None] = (-1, None)
+
+    def handle_at(self, character: int) -> int | None:
+        """Return the text object of a character; the last answer is kept, for the end of a run is the beginning of the next."""
+        if self._last[0] != character:
+            self._last = character, self._handle(self._page, character)
+        return self._last[1]
+
+    def run(self, text: str, start: int, end: int, gap: str) -> Run:
+        """Return a run with its place."""
+        numbers, matrix = self._numbers, self._matrix
+        self._origin(self._page, start, self._at[0], self._at[1])
+        x, y = numbers[0], numbers[1]
+        last = end - 1 - (len(text) - len(text.rstrip())) if len(text) == end - start else end - 1
+        self._box(self._page, last, *self._at)  # left, right, bottom, top
+        right = numbers[1]
+        self._matrix_of(self._page, start, self._matrix_at)
+        size = self._size(self._page, start) * (abs(matrix[3]) or abs(matrix[1]) or 1.0)
+        return Run(text, x, max(right, x), y, size, gap)
+
+
+def _end_of_run(handle_at: Callable[[int], int | None], own: int | None, start: int, count: int, line_end: int) -> int:
+    """Return the first character of another object: by the line ends that pdfium writes, else by strides that double, then by halves."""
+    if line_end == start and own is None and start + 2 < count and handle_at(start + 2):
+        return start + 2
+    if own and line_end > start and handle_at(line_end - 1) == own and handle_at(line_end) is None:
+        return line_end
     low, step = start, 2 if own is None else 16
-    while low + step < count and handle_at(raw, low + step) == own:
+    while low + step < count and handle_at(low + step) == own:
         low += step
         step *= 2
     high = min(low + step, count)
     while high - low > 1:
         middle = (low + high) // 2
-        if handle_at(raw, middle) == own:
+        if handle_at(middle) == own:
             low = middle
         else:
             high = middle
     return high
 
 
-def _run(pdfium: Any, text_page: Any, text: str, start: int, end: int, gap: str) -> Run:
-    x, y, left, right, bottom, top = (ctypes.c_double() for _ in range(6))
-    pdfium.FPDFText_GetCharOrigin(text_page, start, x, y)
-    last = end - 1 - (len(text) - len(text.rstrip())) if len(text) == end - start else end - 1
-    pdfium.FPDFText_GetCharBox(text_page, last, left, right, bottom, top)
-    matrix = pdfium.FS_MATRIX()
-    pdfium.FPDFText_GetMatrix(text_page, start, matrix)
-    size = pdfium.FPDFText_GetFontSize(text_page, start) * (abs(matrix.d) or abs(matrix.b) or 1.0)
-    return Run(text, x.value, max(right.value, x.value), y.value, size, gap)
-
-
-def _mark_unseen(pdfium: Any, page: Any, runs: list[Run], handles: list[Any]) -> None:
-    left, bottom, right, top = page.get_bbox()
+def _mark_unseen(pdfium: Any, page: Any, runs: list[Run], handles: list[int], bounds: tuple[float, float, float, float]) -> None:
+    left, bottom, right, top = bounds
     suspects: list[tuple[Run, bool]] = []  # and whether it is invisible, not white
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+    colours = (ctypes.c_uint * 4)()
+    at = [ctypes.byref(colours, n * ctypes.sizeof(ctypes.c_uint)) for n in range(4)]
+    mode_of, colour_of = _function("FPDFTextObj_GetTextRenderMode", ctypes.c_int), _function("FPDFPageObj_GetFillColor", ctypes.c_int)
     for run, handle in zip(runs, handles, strict=True):
-        x, y = run.middle
+        (x, y), text_object = run.middle, ctypes.c_void_p(handle)
         run.shown = left - 1 <= x <= right + 1 and bottom - 1 <= y <= top + 1 and run.size >= _TINY
-        if pdfium.FPDFTextObj_GetTextRenderMode(handle) == _INVISIBLE:
+        if mode_of(text_object) == _INVISIBLE:
             suspects.append((run, True))
-        elif pdfium.FPDFPageObj_GetFillColor(handle, red, green, blue, alpha) and (
-            min(red.value, green.value, blue.value) >= _WHITE or alpha.value == 0
-        ):
+        elif colour_of(text_object, *at) and (min(colours[:3]) >= _WHITE or colours[3] == 0):
             suspects.append((run, False))
     if not suspects:
         return

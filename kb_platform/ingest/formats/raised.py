@@ -5,6 +5,7 @@ Unicode's own signs where every character has one (10⁹, Ca²⁺, H₂O, Cₘ�
 """
 
 import re
+from functools import lru_cache
 
 _SUPER = dict(zip(
     "0123456789+-−–=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVWβγδθ",
@@ -20,16 +21,22 @@ _NUMBER_AND_LETTERS = re.compile(r"(\d+)([A-Za-z]+)")
 _PLAIN = re.compile(r"[*†‡§¶#‖°º®©™℠′″'\"\s.,;·•]*")  # marks that cannot be misread on the line
 _LONG = 60  # characters; more than that is a passage set small, not a mark
 _FRACTION = re.compile(r"(\d?)([⁰¹²³⁴-⁹]+)[ ]?[/⁄∕][ ]?([₀-₉]+)")
+_LOWERED = re.compile("[₀-₉]")
 _VULGAR = {"1/2": "½", "1/3": "⅓", "2/3": "⅔", "1/4": "¼", "3/4": "¾", "1/5": "⅕", "1/6": "⅙", "1/8": "⅛", "3/8": "⅜", "5/8": "⅝", "7/8": "⅞"}
 _BACK = {sign: plain for table in (_SUPER, _SUB) for plain, sign in reversed(table.items()) if plain.isdigit()}
 
 
 def raised(text: str, before: str = "") -> str:
     """Return superscript text as it is written in a line; `before` is what stands in front of it (its last character counts)."""
-    inner, after_digit = text.strip(), before[-1:].isdigit()
+    return _raised(text, before[-1:])
+
+
+@lru_cache(maxsize=4096)
+def _raised(text: str, before: str) -> str:
+    inner, after_digit = text.strip(), before.isdigit()
     if inner in _BY_CUSTOM and after_digit:
         return text
-    if inner in _SIGNS and (inner not in "oO" or after_digit or before[-1:] == " "):
+    if inner in _SIGNS and (inner not in "oO" or after_digit or before == " "):
         return text.replace(inner, _SIGNS[inner])
     return _shown(text, inner, _SUPER, "^")
 
@@ -54,7 +61,7 @@ def note_mark(text: str, before: str = "") -> str:
 
 def written_fractions(text: str) -> str:
     """Return text in which a raised and a lowered number around a slash are a fraction: 1¹/₂ is 1½, not 11/2."""
-    return _FRACTION.sub(_fraction, text)
+    return _FRACTION.sub(_fraction, text) if _LOWERED.search(text) else text
 
 
 def _fraction(found: re.Match[str]) -> str:

@@ -60,7 +60,7 @@ def without_private_use(text: str) -> tuple[str, tuple[str, ...]]:
 
     At the head of a line they are bullets.
     """
-    if not _PRIVATE.search(text):
+    if text.isascii() or not _PRIVATE.search(text):
         return text, ()
     text = _BULLET.sub(r"\1•", text)
     guessed = unknown = 0

@@ -53,6 +53,10 @@ def _head_rows(first: Sequence[Cell]) -> int:
 
 
 def _spread(rows: Iterable[Sequence[Cell]]) -> Iterator[list[str]]:
+    rows = list(rows)
+    if all(cell[1:] == (1, 1) for cells in rows for cell in cells):
+        yield from ([cell.text for cell in cells] for cells in rows)
+        return
     above: dict[int, tuple[int, str]] = {}  # column -> rows that a cell above still covers, and its text
     copied = 0
     for cells in rows:
@@ -89,4 +93,4 @@ def _joined(head: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return text if text.isalnum() else " ".join(text.split()).replace("|", "\\|")
