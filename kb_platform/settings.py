@@ -133,6 +133,11 @@ class Settings(BaseSettings):
         "the signing one first; the same wherever releases are judged or promoted. Unset: one that the home keeps.",
     )
 
+    alert_smtp_url: SecretStr | None = Field(
+        default=None, description="The mail server that alerts go to: smtp://user:password@host:587, or smtps://...; TLS is taken where it is offered.",
+    )
+    alert_from: str | None = Field(default=None, description="Sender of alerts by e-mail; unset: the first recipient.")
+
     review_database_url: SecretStr | None = Field(
         default=None, description="postgresql:// URL of the database with the review worker's schema; unset: that of the knowledge bases.",
     )
@@ -233,6 +238,11 @@ def _as_set(_variables: tuple[tuple[str, str], ...], _folder: Path) -> Settings:
 def inherited_environment(more: Mapping[str, str], *, but: str | None = None) -> dict[str, str]:
     """Return this process's environment with `more` on top, for a child process; `but` is how variables begin that stay out."""
     return {name: value for name, value in os.environ.items() if but is None or not name.startswith(but)} | dict(more)
+
+
+def alert_secret(variable: str) -> str | None:
+    """Return what a variable holds that `alerts` of a defs.yaml names; None where it is not set, or is none of alerts."""
+    return os.environ.get(variable, "").strip() or None if variable.startswith("KB_ALERT_") else None
 
 
 def brief_variables() -> dict[str, str]:

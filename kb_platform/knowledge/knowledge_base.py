@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from kb_platform.knowledge.alerts import AlertRules
 from kb_platform.knowledge.compute import Compute
 from kb_platform.knowledge.gate_limits import GateLimits
 from kb_platform.knowledge.gpu_window import GpuHours
@@ -59,6 +60,7 @@ class KnowledgeBase:
     compute: Compute = field(default_factory=Compute)
     gpu_hours: tuple[GpuHours, ...] = ()
     embed_budget: dt.timedelta | None = None
+    alerts: AlertRules | None = None
 
     def today(self) -> dt.date:
         """Return the current day in the knowledge base's time zone."""

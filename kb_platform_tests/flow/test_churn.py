@@ -88,7 +88,7 @@ def test_the_check_and_the_promoted_release_say_who_accepted(make_kb: MakeKb, ru
         assert (check.passed, check.metadata["accepted_by"].value) == (True, "head.nurse")
         assert REASON in str(check.metadata["reasons"].value)
         assert event is not None and event.asset_materialization is not None
-        (row,) = event.asset_materialization.metadata["accepted"].records
+        (row,) = event.asset_materialization.metadata["accepted"].records  # pyright: ignore[reportAttributeAccessIssue]
         assert (row.data["gate"], row.data["reviewer"], row.data["reason"]) == ("churn", "head.nurse", REASON)
     run("refresh", kb.name)
     assert "nothing had to be accepted" in run("refresh", kb.name, "--accept-churn", REASON)[1]

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from kb_platform.components.gpu_window import own_window_sensors
+from kb_platform.components.knowledge_base.alert_sensor import alert_sensors
 from kb_platform.components.knowledge_base.assets import release_assets, source_assets, upkeep_assets
 from kb_platform.components.knowledge_base.automation import jobs_of, schedules_of, upkeep_job_of
 from kb_platform.components.knowledge_base.checks import gate_checks, verified_check
@@ -49,5 +50,6 @@ class KnowledgeBase(dg.Component, KnowledgeBaseModel):
             sensors=[
                 *next_step_sensors(kb, jobs), *own_window_sensors(kb),
                 embed_again_sensor(kb, jobs["embed"], enabled=self.schedule.enabled), *review_sensors(kb, promote),
+                *alert_sensors(kb, self.schedule),
             ],
         )

@@ -86,6 +86,7 @@ def _as_findings(error: KbError) -> list[Finding]:
 
 def _configuration(kb: KnowledgeBase) -> Iterator[Finding]:
     """Yield what a run would say before it reads anything: the model, the golden gate's parameters, keys, what Dagster loads."""
+    from kb_platform.alerting.channels import lacking
     from kb_platform.components.loading import require_loadable
     from kb_platform.quality.gate_parameters import GateParameters
     from kb_platform.release.gates import GATES, is_asked_for, may_block
@@ -100,10 +101,12 @@ def _configuration(kb: KnowledgeBase) -> Iterator[Finding]:
             yield from _as_findings(error)
     if kb.start_date > kb.today():
         yield Finding(Level.ERROR, place_of(defs, "start_date"), f"{kb.start_date} has not begun, and no earlier day can be refreshed; expected {kb.today()} or earlier")
+    for said in lacking(kb.alerts) if kb.alerts else ():
+        yield Finding(Level.WARNING, place_of(defs, "alerts"), said)
     for gate in GATES.values():
-        if is_asked_for(gate, kb) and gate.name != "golden_retrieval" and (lacking := gate.lacking(kb)):
+        if is_asked_for(gate, kb) and gate.name != "golden_retrieval" and (nothing := gate.lacking(kb)):
             blocks = kb.required_gates is not None and gate.name in kb.required_gates and may_block(gate, kb)
-            yield Finding(Level.ERROR if blocks else Level.WARNING, place_of(defs, "gate"), f"{gate.name}: nothing will be judged, as {lacking}")
+            yield Finding(Level.ERROR if blocks else Level.WARNING, place_of(defs, "gate"), f"{gate.name}: nothing will be judged, as {nothing}")
 
 
 def _reach(kb: KnowledgeBase) -> None:

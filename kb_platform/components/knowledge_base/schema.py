@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
+from kb_platform.components.knowledge_base.alerts_schema import AlertsModel, to_rules
 from kb_platform.components.knowledge_base.compute_schema import ComputeModel, deployment_compute, to_compute
 from kb_platform.components.knowledge_base.gate_schema import GateModel, to_gate, to_limits
 from kb_platform.components.knowledge_base.yaml_model import Strict, described
@@ -200,6 +201,7 @@ class KnowledgeBaseModel(Strict):
     review: Annotated[ReviewModel, described("Who reviews what needs a person.")] = ReviewModel()
     search: Annotated[Mapping[str, float], described("Retrieval weights; docs/yaml-reference.md lists them.")] = {}
     schedule: Annotated[ScheduleModel, described("When the daily refresh and the maintenance run.")] = ScheduleModel()
+    alerts: Annotated[AlertsModel | None, described("Who is told when something needs a person; nothing tells nobody.")] = None
     retention: Annotated[RetentionModel, described("How much of the past is kept.")] = RetentionModel()
     compute: Annotated[ComputeModel, described("What pods ask of a cluster, where steps run in pods.")] = ComputeModel()
 
@@ -261,6 +263,7 @@ def to_knowledge_base(model: KnowledgeBaseModel, folder: Path) -> KnowledgeBase:
         retention=Retention(**model.retention.model_dump()),
         compute=to_compute(model.compute, deployment_compute(current_settings().compute)),
         gpu_hours=_to_hours(model.schedule.gpu_hours, model.timezone),
+        alerts=None if model.alerts is None else to_rules(model.alerts),
         embed_budget=dt.timedelta(minutes=minutes) if (minutes := model.schedule.embed_budget_minutes) else None,
     )
 
