@@ -79,8 +79,8 @@ def test_it_says_what_it_is_and_whether_it_is_well(name: str) -> None:
 
 def test_what_is_installed_is_what_the_lock_and_the_project_name() -> None:
     extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
-    assert argument("platform", "EXTRAS") == "review kubernetes"
-    assert argument("gpu", "EXTRAS") == "review kubernetes gpu"
+    assert argument("platform", "EXTRAS") == "review kubernetes serve"
+    assert argument("gpu", "EXTRAS") == "review kubernetes serve gpu"
     for name in ("platform", "gpu"):
         assert set(argument(name, "EXTRAS").split()) <= extras.keys()
         assert set(argument(name, "DEPENDENCY_GROUPS").split()) <= groups.keys()
