@@ -128,7 +128,7 @@ def test_the_script_says_what_it_would_run() -> None:
     assert [c[c.index("--tag") + 1] for c in commands[::2]] == images
     assert commands[1::2] == [["podman", "push", image] for image in images]
     assert all(f"BASE={BASE}" in command for command in commands[::2])
-    assert "EXTRAS=review kubernetes gpu judge" in commands[2]
+    assert "EXTRAS=review kubernetes serve gpu judge" in commands[2]
     assert all(command[:4] == ["podman", "build", "--format", "docker"] for command in commands[::2])
 
 
