@@ -2,7 +2,7 @@
 UV := .venv/bin/uv
 UV_VERSION := 0.13.9
 RUN := .venv/bin/
-PACKAGES := kb_audit kb_contracts kb_platform kb_review_worker
+PACKAGES := kb_audit kb_client kb_contracts kb_platform kb_review_worker
 EXPORT := $(UV) export --quiet --frozen --all-extras --no-extra gpu --no-default-groups --no-emit-project --no-hashes --no-annotate --no-header
 
 .PHONY: help setup demo test test-again test-endurance fuzz test-kubernetes lint docs constraints histories up down clean

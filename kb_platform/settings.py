@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     serve_port: int = Field(default=0, ge=0, le=65535, description="Its port; 0: a free one, kept in the home.")
     serve_monitor_host: str = Field(default="127.0.0.1", description="Address of its health, readiness and metrics. They have no login.")
     serve_monitor_port: int = Field(default=0, ge=0, le=65535, description="Their port; 0: a free one, kept in the home.")
-    serve_keys: bool = Field(default=False, description="Ask for keys on the loopback, too, where any program of this machine may ask otherwise.")
+    serve_open: bool = Field(default=True, description="On the loopback, let any program of this machine ask without a key.")
     serve_rate: float = Field(
         default=20, gt=0, le=100_000, description="Questions a second that one key may ask, in the long run; twice as many at once.",
     )

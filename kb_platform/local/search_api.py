@@ -37,7 +37,7 @@ def search_api(settings: Settings, variables: dict[str, str]) -> Program:
 
 def _limits(settings: Settings) -> dict[str, str]:
     """Return what limits it: an API with other limits is started anew."""
-    return {"KB_SERVE_KEYS": str(settings.serve_keys), "KB_SERVE_RATE": str(settings.serve_rate), "KB_SERVE_WAITING": str(settings.serve_waiting),
+    return {"KB_SERVE_OPEN": str(settings.serve_open), "KB_SERVE_RATE": str(settings.serve_rate), "KB_SERVE_WAITING": str(settings.serve_waiting),
             "KB_SERVE_TIMEOUT": str(settings.serve_timeout)}
 
 

@@ -83,7 +83,7 @@ class Guard:
 
 def _of_another_site(scope: Scope, headers: Headers) -> str:
     if any(name in headers for name in PROXIED):
-        return "without keys, nobody behind a proxy is served: set KB_SERVE_KEYS"
+        return "without keys, nobody behind a proxy is served: set KB_SERVE_OPEN=false"
     if headers.get("sec-fetch-site") not in OWN_SITE:
         return "a page of another site may not ask here"
     return refusal(headers.get("host", ""), headers.get("origin"), reads=scope["method"] in READING)

@@ -1,6 +1,6 @@
 """The server's process: listens, answers, and ends on SIGTERM when it has answered what it was asked.
 
-It starts while the database is down, and is not ready then.
+On the loopback it starts while the database is down, and is not ready then; beyond it, it has to see that there is a key.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ MOST_CONNECTIONS = 512
 
 def asks_for_keys(settings: Settings) -> bool:
     """Tell whether callers must show a key: beyond the loopback always."""
-    return settings.serve_keys or not is_loopback(settings.serve_host)
+    return not (settings.serve_open and is_loopback(settings.serve_host))
 
 
 def is_loopback(host: str) -> bool:

@@ -155,4 +155,4 @@ def test_helm_test_gets_through_whoever_else_may_call() -> None:
     labels = one(found, "Pod", "-test")["metadata"]["labels"]
     (rule,) = one(found, "NetworkPolicy", "-tested")["spec"]["ingress"]
     assert labels.items() >= rule["from"][0]["podSelector"]["matchLabels"].items()
-    assert [port["port"] for port in rule["ports"]] == [3030, 9464, 9466]
+    assert [port["port"] for port in rule["ports"]] == [3030, 9464, 9466, 9467]

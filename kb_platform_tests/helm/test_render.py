@@ -124,6 +124,24 @@ def test_without_an_identity_provider_the_gateway_stays_on_loopback() -> None:
     assert [p["port"] for rule in policy["spec"]["ingress"] for p in rule["ports"]] == [9466]
 
 
+def test_the_search_api_asks_for_keys_and_is_given_no_secret_but_the_database() -> None:
+    assert not [o for o in objects({}) if o["metadata"]["name"].endswith("-search-api")]
+    found = objects(ALL_ON)
+    api = one(found, "Deployment", "-search-api")["spec"]["template"]["spec"]["containers"][0]
+    variables = environment(api)
+    assert (variables["KB_SERVE_HOST"], variables["KB_SERVE_OPEN"], variables["KB_SERVE_RATE"]) == ("0.0.0.0", "false", "50")
+    assert [name for name, value in variables.items() if isinstance(value, dict)] == ["KB_DATABASE_URL"]
+    code = one(found, "Deployment", "-code")["spec"]["template"]["spec"]
+    assert {m["mountPath"] for m in api["volumeMounts"]} < {m["mountPath"] for m in code["containers"][0]["volumeMounts"]}
+    rules = one(found, "NetworkPolicy", "-search-api")["spec"]["ingress"]
+    assert [(r["ports"][0]["port"], r["from"]) for r in rules] == [
+        (8780, [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "apps"}}}]), (9467, [{"namespaceSelector": {}}])]
+    names = {name.removeprefix("KB_").lower() for name in variables if name.startswith("KB_")}
+    assert names <= Settings.model_fields.keys()
+    on_host = one(objects({**ON_HOST, "serving": {"enabled": True}}), "Deployment", "-search-api")["spec"]["template"]["spec"]["containers"][0]
+    assert (environment(on_host)["KB_SERVE_HOST"], environment(on_host)["KB_SERVE_OPEN"]) == ("127.0.0.1", "false")
+
+
 def test_in_the_nodes_network_nothing_listens_beyond_loopback_unless_told() -> None:
     found = objects(ON_HOST)
     for name, spec in pod_specs(found).items():

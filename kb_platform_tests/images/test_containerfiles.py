@@ -79,8 +79,8 @@ def test_it_says_what_it_is_and_whether_it_is_well(name: str) -> None:
 
 def test_what_is_installed_is_what_the_lock_and_the_project_name() -> None:
     extras, groups = PROJECT["project"]["optional-dependencies"], PROJECT["dependency-groups"]
-    assert argument("platform", "EXTRAS") == "review kubernetes"
-    assert argument("gpu", "EXTRAS") == "review kubernetes gpu"
+    assert argument("platform", "EXTRAS") == "review kubernetes serve"
+    assert argument("gpu", "EXTRAS") == "review kubernetes serve gpu"
     for name in ("platform", "gpu"):
         assert set(argument(name, "EXTRAS").split()) <= extras.keys()
         assert set(argument(name, "DEPENDENCY_GROUPS").split()) <= groups.keys()
@@ -128,7 +128,7 @@ def test_the_script_says_what_it_would_run() -> None:
     assert [c[c.index("--tag") + 1] for c in commands[::2]] == images
     assert commands[1::2] == [["podman", "push", image] for image in images]
     assert all(f"BASE={BASE}" in command for command in commands[::2])
-    assert "EXTRAS=review kubernetes gpu judge" in commands[2]
+    assert "EXTRAS=review kubernetes serve gpu judge" in commands[2]
     assert all(command[:4] == ["podman", "build", "--format", "docker"] for command in commands[::2])
 
 

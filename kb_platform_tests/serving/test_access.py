@@ -58,7 +58,7 @@ def _made(*grants: str) -> str:
 @pytest.fixture(scope="module")
 def keyed_api(served: Served, keys: dict[str, str]) -> Iterator[Api]:
     """Yield an API that asks for keys."""
-    with api(served.settings, keys=True, rate=100_000) as running:
+    with api(served.settings, open=False, rate=100_000) as running:
         yield running
 
 
@@ -182,7 +182,7 @@ except ConfigError as error:
 
 
 def test_beyond_the_loopback_keys_are_asked_for_whatever_the_settings_say(served: Served, keys: dict[str, str]) -> None:
-    with api(served.settings, host="0.0.0.0", keys=False) as running:
+    with api(served.settings, host="0.0.0.0", open=True) as running:
         port = running.url.rpartition(":")[2]
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT, trust_env=False) as http:
             assert http.get("/v1").status_code == 401

@@ -92,17 +92,8 @@
   persistentVolumeClaim:
     claimName: {{ include "kb.objectsClaim" . }}
 {{- end }}
-{{- with .Values.knowledgeBases.volume }}
-- name: knowledge-bases
-  {{- toYaml . | nindent 2 }}
-{{- else }}
-{{- if .Values.knowledgeBases.inline }}
-- name: knowledge-bases
-  configMap:
-    name: {{ include "kb.fullname" . }}-knowledge-bases
-    items:
-      {{- include "kb.inlineItems" . | nindent 6 }}
-{{- end }}
+{{- with include "kb.definitionsVolume" . }}
+{{ . }}
 {{- end }}
 {{- if include "kb.stepsInPods" . }}
 - name: compute
@@ -123,13 +114,8 @@
 - name: objects
   mountPath: /srv/objects
 {{- end }}
-{{- if or .Values.knowledgeBases.inline .Values.knowledgeBases.volume }}
-- name: knowledge-bases
-  mountPath: /etc/kb/knowledge-bases
-  readOnly: true
-  {{- with .Values.knowledgeBases.subPath }}
-  subPath: {{ . }}
-  {{- end }}
+{{- with include "kb.definitionsMount" . }}
+{{ . }}
 {{- end }}
 {{- if include "kb.stepsInPods" . }}
 - name: compute
@@ -138,6 +124,33 @@
 {{- end }}
 {{- with .Values.platform.extraVolumeMounts }}
 {{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* The knowledge bases' YAML, where values give any: else the image's own is meant. */}}
+{{- define "kb.definitionsVolume" -}}
+{{- with .Values.knowledgeBases.volume -}}
+- name: knowledge-bases
+  {{- toYaml . | nindent 2 }}
+{{- else }}
+{{- if .Values.knowledgeBases.inline -}}
+- name: knowledge-bases
+  configMap:
+    name: {{ include "kb.fullname" . }}-knowledge-bases
+    items:
+      {{- include "kb.inlineItems" . | nindent 6 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "kb.definitionsMount" -}}
+{{- if or .Values.knowledgeBases.inline .Values.knowledgeBases.volume -}}
+- name: knowledge-bases
+  mountPath: /etc/kb/knowledge-bases
+  readOnly: true
+  {{- with .Values.knowledgeBases.subPath }}
+  subPath: {{ . }}
+  {{- end }}
 {{- end }}
 {{- end -}}
 

@@ -88,6 +88,10 @@ labels:
 {{- .Values.codeLocation.listen | default (.Values.hostNetwork | ternary "127.0.0.1" "0.0.0.0") -}}
 {{- end -}}
 
+{{- define "kb.servingListens" -}}
+{{- .Values.serving.listen | default (.Values.hostNetwork | ternary "127.0.0.1" "0.0.0.0") -}}
+{{- end -}}
+
 {{- define "kb.monitorListens" -}}
 {{- .Values.monitoring.listen | default (.Values.hostNetwork | ternary "127.0.0.1" "0.0.0.0") -}}
 {{- end -}}
