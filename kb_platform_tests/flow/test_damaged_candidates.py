@@ -27,6 +27,7 @@ from kb_platform.storage.vectors import space_of_release
 
 MakeKb = Callable[..., KnowledgeBase]
 WARDS = ("surgery", "oncology", "neurology", "cardiology", "dialysis", "maternity")
+pytestmark = pytest.mark.random_order(disabled=True)  # the releases of one knowledge base, one after the other
 TABLES = ("chunk", "document_version", "passage")
 TOPICS = ("visiting hours", "hand hygiene", "fire drills", "meal times", "linen")
 

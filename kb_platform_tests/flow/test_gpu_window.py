@@ -26,6 +26,7 @@ from kb_platform.storage.gpu_window import changes
 from kb_platform_tests.flow.conftest import MakeKb
 
 CLOSED = "2020 Jan 1 00:00-24:00"  # and never again
+pytestmark = pytest.mark.random_order(disabled=True)  # one window, opened and closed by one after the other
 
 
 @pytest.fixture(scope="module", autouse=True)
