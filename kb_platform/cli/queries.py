@@ -33,6 +33,7 @@ from kb_platform.knowledge.progress import counted
 if TYPE_CHECKING:
     from kb_platform.storage.database import Database
 
+PLACES = 5  # documents with the same text that a terminal names
 LENGTH = 400  # characters of a chunk that a terminal shows
 MEASURES = ("nDCG@10", "R@10", "RR@10", "Success@1", "Success@5")
 Out = tuple[Path | None, Path | None]  # a file for the run, one for the judgments
@@ -76,6 +77,10 @@ def show_hits(hits: Sequence[Any]) -> None:
         console.print(f"[bold]{rank}. {escape(hit.title)}[/bold]", highlight=False, markup=True)
         cited = f"{hit.source}/{hit.doc_id}:{hit.start}-{hit.end}"
         console.print(f"   [cyan]{escape(cited)}[/cyan]  chunk {hit.chunk_id}", highlight=False, soft_wrap=True, markup=True)
+        if hit.also_in:
+            places = ", ".join(f"{at.source}/{at.doc_id}:{at.start}-{at.end}" for at in hit.also_in[:PLACES])
+            more = f" and {len(hit.also_in) - PLACES} more" if len(hit.also_in) > PLACES else ""
+            console.print(f"   also in {places}{more}", highlight=False, soft_wrap=True, markup=False)
         console.print(f"   score {hit.score:.3f} (dense {hit.dense:.3f}, lexical {hit.lexical:.3f})", highlight=False)
         show_text(shorten(hit.content, LENGTH, placeholder=" ..."), 3)
         console.print()
@@ -91,7 +96,9 @@ def _where(filters: list[str]) -> dict[str, str]:
 
 def _hit(hit: Any) -> dict[str, Any]:
     return {"chunk": hit.chunk_id, "source": hit.source, "doc_id": hit.doc_id, "title": hit.title, "start": hit.start, "end": hit.end,
-            "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content}
+            "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content,
+            "also_in": [{"chunk": at.chunk_id, "source": at.source, "doc_id": at.doc_id, "title": at.title, "start": at.start, "end": at.end}
+                        for at in hit.also_in]}
 
 
 def make_retriever(kb: KnowledgeBase, role: Any, release: int | None) -> tuple[Any, int]:
@@ -136,6 +143,9 @@ def evaluate(
     show_table(("measure", "value"), ((m, f"{v:.4f}") for m, v in report["metrics"].items()))
     if report.get("stale"):
         console.print(f"stale, not counted: {', '.join(report['stale'])}")
+    if (missing := report.get("missing_documents")) and missing["count"]:
+        named = ", ".join(missing["first"]) + (" ..." if missing["count"] > len(missing["first"]) else "")
+        console.print(f"judged, but not in the release: {count_of(missing['count'], 'document')}: {named}", highlight=False, markup=False, soft_wrap=True)
     if said := report.get("gate"):
         console.print(f"the golden gate said {said['verdict']}" + (f"; {said['note']}" if said["note"] else ""))
         if said["verdict"] != "pass":
@@ -145,6 +155,7 @@ def evaluate(
 def _evaluate_documents(kb: KnowledgeBase, release: int | None, queries: Path, qrels: Path, out: Out, *, quiet: bool) -> dict:
     from kb_platform.quality.metrics import evaluate_run
     from kb_platform.quality.trec_files import read_query_set
+    from kb_platform.storage.document_texts import missing_documents
 
     query_set = read_query_set(queries, qrels)
     retriever, readable = make_retriever(kb, "gate" if release else "reader", release)
@@ -153,7 +164,10 @@ def _evaluate_documents(kb: KnowledgeBase, release: int | None, queries: Path, q
         run = {query: retriever.documents(text, readable) for query, text in asked}
     _write_trec(out, query_set.qrels, run)
     found = evaluate_run(query_set.qrels, run, MEASURES)
-    return {"knowledge_base": kb.name, "release": readable, "queries": found.queries, "metrics": found.mean, "level": "document"}
+    judged = {document for grades in query_set.qrels.values() for document, grade in grades.items() if grade > 0}
+    missing = missing_documents(store(kb.name).database, readable, judged)
+    return {"knowledge_base": kb.name, "release": readable, "queries": found.queries, "metrics": found.mean, "level": "document",
+            "missing_documents": {"count": len(missing), "first": missing[:PLACES]}}
 
 
 def _write_trec(out: Out, qrels: Any, run: Any) -> None:
@@ -198,14 +212,20 @@ def _stored_verdict(database: "Database", release: int, golden_hash: str) -> dic
 
 
 def trace(
-    name: Name, chunk: Annotated[int, typer.Argument(help="A chunk id, as `kb search` shows it.", metavar="CHUNK", min=1, max=ROWS)], as_json: Json = False,
+    name: Name, chunk: Annotated[int, typer.Argument(help="A chunk id, as `kb search` shows it.", metavar="CHUNK", min=1, max=ROWS)],
+    left_out: Annotated[bool, typer.Option("--left-out", help="Read the document once more, and show what of it is not in the index, and why.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show where a chunk came from: document, day, source object, space, release, run, gates."""
+    from kb_platform.ingest.left_out_texts import left_out_texts
     from kb_platform.storage.inspect_release import trace_chunk
 
     kb = knowledge_base(name)
     with database_running():
-        found = trace_chunk(store(kb.name).database, chunk)
+        opened = store(kb.name)
+        found = trace_chunk(opened.database, chunk)
+        if found and left_out:
+            found["left_out_texts"] = [entry._asdict() for entry in left_out_texts(opened.objects, found["raw_file"], found["doc_id"])]
     if found is None:
         raise StateError(f"no chunk {chunk}", where=name, action="chunk ids are what `kb search` prints")
     if as_json:
@@ -232,3 +252,7 @@ def show_trace(found: dict[str, Any]) -> None:
         ("first release", f"{found['release_status']}, run {found['run']}"),
         ("its gates", ", ".join(f"{gate} {verdict}" for gate, verdict in sorted(gates.items())) or "none"),
     ))
+    for entry in found.get("left_out_texts", ()):
+        console.print(f"\nleft out, {entry['kind']}: {entry['number']}", highlight=False, markup=False)
+        for piece in entry["pieces"]:
+            show_text(piece, 3, bullet="- ")

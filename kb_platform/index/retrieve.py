@@ -7,12 +7,14 @@ of a question has no say: the vector's weight shrinks with the share of unread w
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from kb_platform.index.analysis.analyzers import ANALYZERS, BEFORE, Analyzer
 from kb_platform.index.embed import Embedder, LoadEmbedder
+from kb_platform.index.equal_texts import MOST, different, wide
 from kb_platform.index.fusion import FusionParameters, lookup_terms
 from kb_platform.index.lexical import question_terms, weigh_question
 from kb_platform.index.overlap import in_order
@@ -59,12 +61,13 @@ class Retriever:
         return self.embedder(release).unread(text)[0]
 
     def search(self, text: str, release: int, *, k: int = 10, where: Mapping[str, Any] | None = None) -> list[Hit]:
-        """Return the k best chunks of a release. Both legs read the same release, whatever happens to the pointer meanwhile."""
+        """Return the k best texts of a release. Both legs read the same release, whatever happens to the pointer meanwhile."""
         question = self._questions([text], self.embedder(release).embed_queries([text]), release)[0]
-        return _answered(question, search(self.database, release, question, k=k, depth=self.parameters.depth, where=where, role=self.role))
+        ask = partial(self._ask, question, release, where)
+        return _answered(question, different(ask(wide(k)), k, ask))
 
     def search_many(self, texts: Sequence[str], vectors: np.ndarray, release: int, *, k: int = 10) -> Iterator[list[Hit]]:
-        """Yield the k best chunks for each question, in their order; `vectors` are those of the release's embedder.
+        """Yield the k best texts for each question, in their order; `vectors` are those of the release's embedder.
 
         The database searches some batches while this process prepares the next and its caller looks at the last.
         """
@@ -74,8 +77,9 @@ class Retriever:
 
         def found(part: slice) -> list[list[Hit]]:
             questions = self._questions(texts[part], vectors[part], release)
-            hits = search_many(self.database, release, questions, k=k, depth=self.parameters.depth, role=self.role)
-            return [_answered(question, found) for question, found in zip(questions, hits, strict=True)]
+            hits = search_many(self.database, release, questions, k=wide(k), depth=self.parameters.depth, role=self.role)
+            return [_answered(question, different(found, k, partial(self._ask, question, release, None)))
+                    for question, found in zip(questions, hits, strict=True)]
 
         for hits in in_order(found, parts, threads=CONNECTIONS, ahead=CONNECTIONS + 1):
             yield from hits
@@ -84,8 +88,13 @@ class Retriever:
         """Return documents by their best chunk's score: for query sets that judge documents."""
         found: dict[str, float] = {}
         for hit in self.search(text, release, k=4 * self.parameters.depth):
-            found.setdefault(hit.doc_id, hit.score)
+            for place in (hit, *hit.also_in):
+                found.setdefault(place.doc_id, hit.score)
         return dict(list(found.items())[:k])
+
+    def _ask(self, question: Question, release: int, where: Mapping[str, Any] | None, k: int) -> list[Hit]:
+        depth = max(self.parameters.depth, min(k, MOST) if k > 4 * self.parameters.depth else 0)
+        return search(self.database, release, question, k=k, depth=depth, where=where, role=self.role)
 
     def _questions(self, texts: Sequence[str], vectors: np.ndarray, release: int) -> list[Question]:
         """Return questions ready for the database."""
