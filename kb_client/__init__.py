@@ -12,9 +12,9 @@ llama_index   a retriever for LlamaIndex; langchain: one for LangChain. Extras: 
 from kb_client.async_client import AsyncClient, AsyncKnowledgeBase
 from kb_client.client import Client, KnowledgeBase
 from kb_client.errors import Busy, Forbidden, KbClientError, NotFound, Refused, Unauthorized, UnexpectedAnswer, Unreachable
-from kb_client.messages import Answer, Chunk, Document, Hit, Place, Release, ReleaseList
+from kb_client.messages import Answer, Chunk, Document, Hit, Place, Release, ReleaseList, SameText
 
 __all__ = [
     "Answer", "AsyncClient", "AsyncKnowledgeBase", "Busy", "Chunk", "Client", "Document", "Forbidden", "Hit", "KbClientError", "KnowledgeBase", "NotFound",
-    "Place", "Refused", "Release", "ReleaseList", "Unauthorized", "UnexpectedAnswer", "Unreachable",
+    "Place", "Refused", "Release", "ReleaseList", "SameText", "Unauthorized", "UnexpectedAnswer", "Unreachable",
 ]

@@ -11,6 +11,17 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
+class SameText(_Message):
+    """Where else the text of a hit stands."""
+
+    chunk: int
+    source: str
+    doc_id: str
+    title: str
+    start: int
+    end: int
+
+
 class Hit(_Message):
     """A chunk that was found: `start` and `end` are characters of its document."""
 
@@ -24,6 +35,7 @@ class Hit(_Message):
     dense: float
     lexical: float
     content: str
+    also_in: Sequence[SameText] = ()
 
     @property
     def cited(self) -> str:
@@ -36,6 +48,7 @@ class Result(_Message):
 
     question: str
     hits: Sequence[Hit]
+    unread: Sequence[str] = ()
 
 
 class SearchAnswer(_Message):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kb_platform.storage.database import Database
 
 MEASURES = ("nDCG@10", "R@10", "RR@10", "Success@1", "Success@5")
+NAMED = 5  # judged documents that are not there
 Out = tuple[Path | None, Path | None]  # a file for the run, one for the judgments
 
 
@@ -65,6 +66,9 @@ def _show(report: dict[str, Any], worst: int) -> None:
     show_table(("measure", "value"), ((m, f"{v:.4f}") for m, v in report["metrics"].items()))
     if report.get("stale"):
         show_text(f"stale, not counted: {', '.join(report['stale'])}", 0)
+    if (missing := report.get("missing_documents")) and missing["count"]:
+        named = ", ".join(missing["first"]) + (" ..." if missing["count"] > len(missing["first"]) else "")
+        show_text(f"judged, but not in the release: {count_of(missing['count'], 'document')}: {named}", 0)
     if report["level"] == "passage":
         show_lost(report, worst, (f"release {against}", f"release {number}"))
     if said := report.get("gate"):
@@ -74,6 +78,7 @@ def _show(report: dict[str, Any], worst: int) -> None:
 def _evaluate_documents(kb: KnowledgeBase, release: int | None, queries: Path, qrels: Path, out: Out, *, quiet: bool) -> dict:
     from kb_platform.quality.metrics import evaluate_run
     from kb_platform.quality.trec_files import read_query_set
+    from kb_platform.storage.document_texts import missing_documents
 
     query_set = read_query_set(queries, qrels)
     retriever, readable = make_retriever(kb, "gate" if release else "reader", release)
@@ -82,7 +87,10 @@ def _evaluate_documents(kb: KnowledgeBase, release: int | None, queries: Path, q
         run = {query: retriever.documents(text, readable) for query, text in asked}
     _write_trec(out, query_set.qrels, run)
     found = evaluate_run(query_set.qrels, run, MEASURES)
-    return {"knowledge_base": kb.name, "release": readable, "queries": found.queries, "metrics": found.mean, "level": "document"}
+    judged = {document for grades in query_set.qrels.values() for document, grade in grades.items() if grade > 0}
+    missing = missing_documents(store(kb.name).database, readable, judged)
+    return {"knowledge_base": kb.name, "release": readable, "queries": found.queries, "metrics": found.mean, "level": "document",
+            "missing_documents": {"count": len(missing), "first": missing[:NAMED]}}
 
 
 def _write_trec(out: Out, qrels: Any, run: Any) -> None:

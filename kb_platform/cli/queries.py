@@ -68,7 +68,9 @@ def _where(filters: list[str]) -> dict[str, str]:
 def as_object(hit: Any) -> dict[str, Any]:
     """Return a hit as --json prints it, and as the search API sends it."""
     return {"chunk": hit.chunk_id, "source": hit.source, "doc_id": hit.doc_id, "title": hit.title, "start": hit.start, "end": hit.end,
-            "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content}
+            "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content,
+            "also_in": [{"chunk": at.chunk_id, "source": at.source, "doc_id": at.doc_id, "title": at.title, "start": at.start, "end": at.end}
+                        for at in hit.also_in]}
 
 
 def make_retriever(kb: KnowledgeBase, role: Any, release: int | None) -> tuple[Any, int]:

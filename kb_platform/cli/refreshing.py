@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from kb_platform.cli.lost_queries import lost_queries, show_lost
-from kb_platform.cli.output import EXIT_OF_VERDICT, LEFT, Json, Name, WrongUsage, console, errors, show_json, show_text
+from kb_platform.cli.output import EXIT_OF_VERDICT, LEFT, Json, Name, WrongUsage, console, count_of, errors, show_json, show_text
 from kb_platform.cli.progress_bars import progress_bars
 from kb_platform.cli.session import account, database_running, knowledge_base, settings, store
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
@@ -159,6 +159,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
         "failures": failed,
         "unread": _unread(kb.name, failed),
         "warnings": _told(kb.name, sources, runs, "chunks", "warnings"),
+        "left_out": _told(kb.name, sources, runs, "chunks", "left_out"),
         "skipped": _told(kb.name, sources, runs, "raw_documents", "skipped"),
         "errors": {step: message for step, message in failures.items() if not any(step.endswith(gate) for gate in refusing)},
         "runs": {step: run.run_id for step, run in runs.items()},
@@ -254,6 +255,10 @@ def show_report(report: dict[str, Any]) -> None:
     for warning in report["warnings"]:
         console.print(f"[yellow]read, but[/yellow]  {escape(str(warning.get('source_object')))}: {escape(str(warning.get('reason')))}",
                       highlight=False, soft_wrap=True, markup=True)
+    if left_out := report["left_out"]:
+        first = left_out[0]
+        console.print(f"left out   text of {count_of(len(left_out), 'document')}, such as {first['source_object']} ({first['reason']});\n"
+                      "           --json names all, kb trace NAME CHUNK --left-out shows it", highlight=False, soft_wrap=True, markup=False)
     for entry in report["skipped"]:
         console.print(f"left alone {entry['count']}: {escape(REASONS.get(entry['reason']) or entry['reason'])}, such as {escape(entry['example'])}", highlight=False, soft_wrap=True, markup=True)
     _show_gates(report["knowledge_base"], report["gates"])

@@ -16,14 +16,20 @@ def register(app: typer.Typer) -> None:
 
 
 def trace(
-    name: Name, chunk: Annotated[int, typer.Argument(help="A chunk id, as `kb search` shows it.", metavar="CHUNK", min=1, max=ROWS)], as_json: Json = False,
+    name: Name, chunk: Annotated[int, typer.Argument(help="A chunk id, as `kb search` shows it.", metavar="CHUNK", min=1, max=ROWS)],
+    left_out: Annotated[bool, typer.Option("--left-out", help="Read the document once more, and show what of it is not in the index, and why.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show where a chunk came from: document, day, source object, space, release, run, gates."""
+    from kb_platform.ingest.left_out_texts import left_out_texts
     from kb_platform.storage.inspect_release import trace_chunk
 
     kb = knowledge_base(name)
     with database_running():
-        found = trace_chunk(store(kb.name).database, chunk)
+        opened = store(kb.name)
+        found = trace_chunk(opened.database, chunk)
+        if found and left_out:
+            found["left_out_texts"] = [entry._asdict() for entry in left_out_texts(opened.objects, found["raw_file"], found["doc_id"])]
     if found is None:
         raise StateError(f"no chunk {chunk}", where=name, action="chunk ids are what `kb search` prints")
     if as_json:
@@ -51,3 +57,7 @@ def show_trace(found: dict[str, Any]) -> None:
         ("judged", ", ".join(f"{gate} {verdict}" for gate, verdict in sorted(gates.items())) or "by no gate"),
         ("shown by", f"releases {found['first_release']} " + (f"to {last}" if last else "and later")),
     ))
+    for entry in found.get("left_out_texts", ()):
+        console.print(f"\nleft out, {entry['kind']}: {entry['number']}", highlight=False, markup=False)
+        for piece in entry["pieces"]:
+            show_text(piece, 3, bullet="- ")

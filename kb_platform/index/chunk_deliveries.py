@@ -16,7 +16,7 @@ from kb_platform.index.chunk_files import SCHEMA, chunk_file
 from kb_platform.index.chunk_workers import chunk_documents
 from kb_platform.index.cores import usable_cores
 from kb_platform.index.pipeline import Pipeline, pipeline_of
-from kb_platform.ingest.parse import WARNINGS
+from kb_platform.ingest.parse import LEFT_OUT, WARNINGS
 from kb_platform.ingest.raw_files import read_capture
 from kb_platform.knowledge.documents import DocumentFailure, RawDocument
 from kb_platform.knowledge.knowledge_base import KnowledgeBase, Source
@@ -41,6 +41,7 @@ class ChunkReport:
     failed: int
     failures: tuple[DocumentFailure, ...] = ()
     warnings: tuple[DocumentFailure, ...] = ()  # of documents that were read all the same
+    left_out: tuple[DocumentFailure, ...] = ()  # how much of which documents was seen and not taken, by kind
 
 
 @taking_turns
@@ -71,7 +72,7 @@ def chunk_deliveries(
             delivered = _without(read_capture(store.objects, capture.file), settled)
             store.objects.write(name, SCHEMA, followed(_rows(delivered, kb.source(source), pipeline, capture.upserts)))
     return ChunkReport(rows=tally.chunks, documents=tally.documents, captures=len(captures), failed=len(tally.failures),
-                       failures=tuple(tally.failures), warnings=tuple(tally.warnings))
+                       failures=tuple(tally.failures), warnings=tuple(tally.warnings), left_out=tuple(tally.left_out))
 
 
 def _known(objects: ObjectStore, name: str) -> list[dict[str, Any]] | None:
@@ -90,14 +91,17 @@ class _Tally:
     chunks: int = 0
     failures: list[DocumentFailure] = field(default_factory=list)
     warnings: list[DocumentFailure] = field(default_factory=list)
+    left_out: list[DocumentFailure] = field(default_factory=list)
 
     def count(self, row: dict[str, Any]) -> None:
         self.documents, self.chunks = self.documents + 1, self.chunks + len(row.get("chunks") or ())
         if failure := row.get("failure"):
             self.failures.append(DocumentFailure(row["doc_id"], row["source_object"], failure))
-        elif f'"{WARNINGS}"' in (row.get("metadata") or ""):
-            said = "; ".join(json.loads(row["metadata"])[WARNINGS])
-            self.warnings.append(DocumentFailure(row["doc_id"], row["source_object"], said))
+            return
+        for key, found in ((WARNINGS, self.warnings), (LEFT_OUT, self.left_out)):
+            if f'"{key}"' in (row.get("metadata") or ""):
+                said = "; ".join(json.loads(row["metadata"])[key])
+                found.append(DocumentFailure(row["doc_id"], row["source_object"], said))
 
 
 def _without(delivered: Iterator[RawDocument | str], settled: set[str]) -> Iterator[RawDocument | str]:

@@ -7,6 +7,7 @@ of a question has no say: the vector's weight shrinks with the share of unread w
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 
 from kb_platform.index.analysis.analyzers import ANALYZERS, BEFORE, Analyzer
 from kb_platform.index.embed import Embedder, LoadEmbedder
+from kb_platform.index.equal_texts import MOST, different, wide
 from kb_platform.index.fusion import FusionParameters, lookup_terms
 from kb_platform.index.lexical import question_terms, weigh_question
 from kb_platform.index.overlap import in_order
 from kb_platform.storage.database import Database, Role
-from kb_platform.storage.search import Hit, Question, Wanted, search_many, term_statistics
+from kb_platform.storage.search import Hit, Question, Wanted, search, search_many, term_statistics
 from kb_platform.storage.vectors import space_of_release
 
 BATCH = 128  # questions of one transaction; their hits, with texts, are what memory holds at a time
@@ -77,7 +79,7 @@ class Retriever:
         return self._analyzers[release]
 
     def search(self, text: str, release: int, *, k: int = 10, where: Mapping[str, Any] | None = None) -> list[Hit]:
-        """Return the k best chunks of a release. Both legs read the same release, whatever happens to the pointer meanwhile."""
+        """Return the k best texts of a release. Both legs read the same release, whatever happens to the pointer meanwhile."""
         return self.find([Asked(text, k, where)], self.prepare([text], release), release)[0]
 
     def prepare(self, texts: Sequence[str], release: int) -> list[Prepared]:
@@ -86,14 +88,15 @@ class Retriever:
             return self._prepared(texts, self.embedder(release).embed_queries(texts), release)
 
     def find(self, asked: Sequence[Asked], prepared: Sequence[Prepared], release: int) -> list[list[Hit]]:
-        """Return the best chunks for each question: what the database does. Any thread may."""
+        """Return the best texts for each question: what the database does. Any thread may."""
         questions = self._questions(prepared, release)
-        wanted = [Wanted(question, a.k, a.where) for question, a in zip(questions, asked, strict=True)]
+        wanted = [Wanted(question, wide(a.k), a.where) for question, a in zip(questions, asked, strict=True)]
         hits = search_many(self.database, release, wanted, depth=self.parameters.depth, role=self.role)
-        return [_answered(question, found) for question, found in zip(questions, hits, strict=True)]
+        return [_answered(question, different(found, a.k, partial(self._ask, question, release, a.where)))
+                for question, found, a in zip(questions, hits, asked, strict=True)]
 
     def search_many(self, texts: Sequence[str], vectors: np.ndarray, release: int, *, k: int = 10) -> Iterator[list[Hit]]:
-        """Yield the k best chunks for each question, in their order; `vectors` are those of the release's embedder.
+        """Yield the k best texts for each question, in their order; `vectors` are those of the release's embedder.
 
         The database searches some batches while this process prepares the next and its caller looks at the last.
         """
@@ -111,8 +114,13 @@ class Retriever:
         """Return documents by their best chunk's score: for query sets that judge documents."""
         found: dict[str, float] = {}
         for hit in self.search(text, release, k=4 * self.parameters.depth):
-            found.setdefault(hit.doc_id, hit.score)
+            for place in (hit, *hit.also_in):
+                found.setdefault(place.doc_id, hit.score)
         return dict(list(found.items())[:k])
+
+    def _ask(self, question: Question, release: int, where: Mapping[str, Any] | None, k: int) -> list[Hit]:
+        depth = max(self.parameters.depth, min(k, MOST) if k > 4 * self.parameters.depth else 0)
+        return search(self.database, release, question, k=k, depth=depth, where=where, role=self.role)
 
     def _prepared(self, texts: Sequence[str], vectors: np.ndarray, release: int) -> list[Prepared]:
         analyzers, embedder = self.analyzers(release), self.embedder(release)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kb_platform.quality.relevance import RetrievedChunk
 
@@ -34,12 +34,23 @@ class FoundChunk:
     end: int
     score: float
     words: str
+    also_in: tuple["FoundPlace", ...] = ()
+
+
+class FoundPlace(NamedTuple):
+    """Where else a found text stands."""
+
+    source: str
+    doc_id: str
+    start: int
+    end: int
 
 
 def keep(hits: Iterable[ScoredChunk]) -> tuple[FoundChunk, ...]:
     """Return hits, best first, without their texts; ids that many hits share are kept once."""
     return tuple(
-        FoundChunk(sys.intern(hit.source), sys.intern(hit.doc_id), hit.start, hit.end, round(float(hit.score), 4), _first_words(hit.content))
+        FoundChunk(sys.intern(hit.source), sys.intern(hit.doc_id), hit.start, hit.end, round(float(hit.score), 4), _first_words(hit.content),
+                   tuple(FoundPlace(sys.intern(at.source), sys.intern(at.doc_id), at.start, at.end) for at in hit.also_in))
         for hit in hits
     )
 

@@ -5,7 +5,7 @@ at the first chunk that answers it. The document level asks only whether the rig
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from kb_platform.quality.metrics import MEASURES, Qrels, Run, RunMetrics, evaluate_run
 from kb_platform.quality.passages import DocumentKey, Location, ResolvedPassage
@@ -37,19 +37,28 @@ class RetrievedChunk(Protocol):
         """One past the last character in the document's text."""
         ...
 
+    @property
+    def also_in(self) -> Sequence[Any]:
+        """Return where else the same text stands: source, doc_id, start and end of each place."""
+        ...
+
 
 Rankings = Mapping[str, Sequence[RetrievedChunk]]
 Resolved = Mapping[str, Sequence[ResolvedPassage]]
 
 
 def answers(chunk: RetrievedChunk, location: Location) -> bool:
-    """Return whether a chunk holds at least half of the passage, or 100 characters of it.
+    """Return whether a chunk, or the same text in another document, holds at least half of the passage, or 100 characters of it.
 
     The 100 characters are for passages longer than a chunk: no chunk could hold half of them.
     """
-    if (chunk.source, chunk.doc_id) != location.document:
+    return any(_holds(place, location) for place in (chunk, *chunk.also_in))
+
+
+def _holds(place: Any, location: Location) -> bool:
+    if (place.source, place.doc_id) != location.document:
         return False
-    shared = min(chunk.end, location.end) - max(chunk.start, location.start)
+    shared = min(place.end, location.end) - max(place.start, location.start)
     return shared > 0 and shared >= min(ENOUGH_CHARACTERS, ENOUGH_SHARE * (location.end - location.start))
 
 
@@ -87,7 +96,8 @@ def document_level(rankings: Rankings, resolved: Resolved) -> tuple[Qrels, Run]:
     for golden, passages in _fresh(resolved).items():
         locations = [location for passage in passages if passage.fresh for location in passage.locations]
         qrels[golden] = {document_item(location.document): 1 for location in locations}
-        found = [document_item(DocumentKey(chunk.source, chunk.doc_id)) for chunk in rankings.get(golden, ())]
+        places = [place for chunk in rankings.get(golden, ()) for place in (chunk, *chunk.also_in)]
+        found = [document_item(DocumentKey(place.source, place.doc_id)) for place in places]
         run[golden] = _by_rank(list(dict.fromkeys(found)))
     return qrels, run
 

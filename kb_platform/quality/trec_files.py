@@ -16,6 +16,7 @@ from kb_platform.quality.located_files import jsonl_objects, read_text
 from kb_platform.quality.metrics import Qrels, Run, rank
 
 _QRELS_FORMAT = "query_id, doc_id, grade (tabs), or TREC's query 0 document grade"
+_HEADS = ({"query_id", "queryid", "qid", "query", "topic", "topic_id"}, {"grade", "score", "rel", "relevance", "label", "judgment", "judgement"})
 _BREAKS_COLUMNS = re.compile(r"[\s%]")
 
 
@@ -64,7 +65,7 @@ def _topics(path: Path) -> Iterator[tuple[str, str, str]]:
     for line, columns in _rows(path):
         if len(columns) != 2 or not all(columns):
             raise ConfigError(f"found {len(columns)} columns", where=f"{path}:{line}", expected="id, tab, question")
-        yield f"{path}:{line}", unquote(columns[0]), columns[1]
+        yield f"{path}:{line}", decoded_id(columns[0]), columns[1]
 
 
 def _field(row: Mapping[str, object], names: tuple[str, ...], where: str) -> str:
@@ -89,7 +90,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
         query, document, grade = _trec_ids(columns[0], columns[2], columns[3]) if len(columns) == 4 else columns
         number = _grade(grade)
         if number is None:
-            if not qrels and "id" in query.lower():  # a header
+            if not qrels and _is_head(query, grade):
                 continue
             raise ConfigError(f"the grade is {grade!r}", where=where, expected="a whole number")
         if qrels.setdefault(query, {}).setdefault(document, number) != number:
@@ -158,8 +159,19 @@ def _grade(text: str) -> int | None:
     return int(number) if number.is_integer() else None
 
 
+def _is_head(query: str, grade: str) -> bool:
+    """Tell names of columns from a first line that is broken: covid-19 is a query, though it has an "id" in it."""
+    return all(name.strip("#\" ").lower().replace("-", "_") in known for name, known in zip((query, grade), _HEADS, strict=True))
+
+
 def _trec_ids(query: str, document: str, value: str) -> tuple[str, str, str]:
-    return unquote(query), unquote(document), value
+    return decoded_id(query), decoded_id(document), value
+
+
+def decoded_id(text: str) -> str:
+    """Return the id that `encoded_id` wrote; what it would have written otherwise (5%, a%2Fb) was never encoded, and is the id itself."""
+    found = unquote(text)
+    return found if encoded_id(found) == text else text
 
 
 def encoded_id(item: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from kb_platform.quick_settings import in_color, inherited_width
 
 LENGTH = 400  # characters of a chunk that are shown
+PLACES = 5  # documents with the same text that are named
 BOLD, CYAN, PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[0m"
 
 
@@ -31,9 +32,17 @@ def hits_text(hits: Sequence[Mapping[str, Any]], width: int, *, color: bool = Fa
         cited = f"{hit['source']}/{hit['doc_id']}:{hit['start']}-{hit['end']}"
         shown = fill(shorten(hit["content"], LENGTH, placeholder=" ..."), width, initial_indent="   ", subsequent_indent="   ", break_on_hyphens=False)
         parts.append(f"{bold}{fill(f'{rank}. ' + hit['title'], width, break_on_hyphens=False)}{plain}\n"
-                     f"   {cyan}{cited}{plain}  chunk {hit['chunk']}\n"
+                     f"   {cyan}{cited}{plain}  chunk {hit['chunk']}\n{_also(hit['also_in'])}"
                      f"   score {hit['score']:.3f} (dense {hit['dense']:.3f}, lexical {hit['lexical']:.3f})\n{shown}\n\n")
     return "".join(parts)
+
+
+def _also(places: Sequence[Mapping[str, Any]]) -> str:
+    """Return the other documents that have the same text."""
+    if not places:
+        return ""
+    named = ", ".join(f"{at['source']}/{at['doc_id']}:{at['start']}-{at['end']}" for at in places[:PLACES])
+    return f"   also in {named}{f' and {len(places) - PLACES} more' if len(places) > PLACES else ''}\n"
 
 
 def _width() -> int:

@@ -84,6 +84,17 @@ class FeedbackRequest(Sent):
         return self
 
 
+class SameTextMessage(BaseModel):
+    """Where else the text of a hit stands."""
+
+    chunk: int
+    source: str
+    doc_id: str
+    title: str
+    start: int
+    end: int
+
+
 class HitMessage(BaseModel):
     """A chunk that was found: `start` and `end` are characters of its document."""
 
@@ -97,6 +108,7 @@ class HitMessage(BaseModel):
     dense: float
     lexical: float
     content: str
+    also_in: list[SameTextMessage] = Field(default=[], description="Other documents with the same text: they take one place together.")
 
 
 class Result(BaseModel):

@@ -26,6 +26,7 @@ from kb_platform.serving.messages import (
     ReleaseList,
     ReleaseMessage,
     Result,
+    SameTextMessage,
     SearchAnswer,
     SearchRequest,
     Text,
@@ -108,7 +109,9 @@ async def _search(name: str, services: Services, sent: SearchRequest, pin: Pin) 
 def hit_message(hit: Hit) -> HitMessage:
     """Return what was found as it goes over the wire."""
     return HitMessage(chunk=hit.chunk_id, source=hit.source, doc_id=hit.doc_id, title=hit.title, start=hit.start, end=hit.end, score=hit.score,
-                      dense=hit.dense, lexical=hit.lexical, content=hit.content)
+                      dense=hit.dense, lexical=hit.lexical, content=hit.content,
+                      also_in=[SameTextMessage(chunk=at.chunk_id, source=at.source, doc_id=at.doc_id, title=at.title, start=at.start, end=at.end)
+                               for at in hit.also_in])
 
 
 @router.get("/{kb}/chunks/{chunk}", dependencies=[Reader])

@@ -12,6 +12,14 @@ _STATEMENT = """select d.source, d.doc_id, p.start_char, k.content from document
 _ROWS = 2000  # fetched at a time
 
 
+def missing_documents(database: Database, release_id: int, ids: Collection[str]) -> list[str]:
+    """Return those of some document ids that no source has in a release, in order."""
+    with database.transaction("gate") as c:
+        rows = c.execute("select distinct doc_id from document_version where doc_id = any(%s) and valid_from <= %s and valid_to > %s",
+                         (list(ids), release_id, release_id)).fetchall()
+    return sorted(set(ids) - {doc_id for (doc_id,) in rows})
+
+
 def document_texts(
     database: Database, release_id: int, doc_ids: Collection[str] | None = None
 ) -> Iterator[tuple[tuple[str, str], str]]:

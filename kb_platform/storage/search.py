@@ -19,8 +19,20 @@ LITERAL = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?|true|false")
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where else a found text stands."""
+
+    chunk_id: int
+    source: str
+    doc_id: str
+    title: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Hit:
-    """A chunk that was found: where it stands in its document, both scores, and their combination."""
+    """A chunk that was found: where it stands in its document, both scores, their combination, and where the same text stands too."""
 
     chunk_id: int
     source: str
@@ -32,6 +44,7 @@ class Hit:
     dense: float
     lexical: float
     score: float
+    also_in: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ REPORT: dict[str, Any] = {
     "documents": {"new": 1, "changed": 0, "unchanged": 7, "deleted": 0, "failed": 1, "unreadable": 20}, "chunks": {"total": 40},
     "vectors": {"computed": 5, "reused": 0, "left": 0}, "rows": {"inserted": 5, "closed": 0}, "seconds": {"ingest": 0.5, "total": 2.0},
     "failures": [{"source_object": "scan[1].pdf", "reason": "is encrypted"}], "errors": {},
+    "left_out": [{"source_object": "page[1].html", "reason": "hidden: 1"}],
     "warnings": [{"source_object": "old[2].txt", "reason": "its encoding was guessed: cp1250"}],
     "skipped": [{"reason": "no reader for .csv", "count": "4", "example": "beds[2].csv"}, {"reason": "hidden", "count": "1", "example": ".env"}],
     "unread": [{"document": f"docs/old[{n}].pdf", "reason": "no text in it"} for n in range(19)], "moved": False,
@@ -87,6 +88,7 @@ def test_a_refresh_that_is_stopped_says_why_in_lines_that_fit(narrow: Console) -
     assert shown.count("still not  docs/old[") == refreshing.STILL, "every day, whatever was delivered"
     assert "- a slice [numbers] lost" in shown
     assert "scan[1].pdf: is encrypted" in shown
+    assert "left out   text of 1 document, such as page[1].html (hidden: 1)" in shown
     assert "read, but  old[2].txt: its encoding was guessed: cp1250" in shown
     assert shown.strip().endswith("release 3: verdict regression, is not promoted; readers still see release 2")
 
@@ -107,10 +109,12 @@ def test_the_worst_queries_are_few_and_show_where_both_releases_look(narrow: Con
 
 def test_a_title_in_brackets_is_a_title() -> None:
     hit = {"title": "[red] cards", "source": "s", "doc_id": "a[b].md", "start": 0, "end": 9, "chunk": 4, "score": 0.5, "dense": 0.5, "lexical": 0.5,
-           "content": "word " * 200}
+           "content": "word " * 200, "also_in": [{"source": "s", "doc_id": f"copy[{n}].md", "start": 0, "end": 9} for n in range(7)]}
     shown = hits_text([hit], 80)
-    assert shown.splitlines()[:3] == ["1. [red] cards", "   s/a[b].md:0-9  chunk 4", "   score 0.500 (dense 0.500, lexical 0.500)"]
-    assert max(map(len, shown.splitlines())) <= 80
+    first, cited, also, score = shown.splitlines()[:4]
+    assert (first, cited, score) == ("1. [red] cards", "   s/a[b].md:0-9  chunk 4", "   score 0.500 (dense 0.500, lexical 0.500)")
+    assert also.startswith("   also in s/copy[0].md:0-9, s/copy[1].md:0-9, ") and also.endswith("s/copy[4].md:0-9 and 2 more")
+    assert max(len(line) for line in shown.splitlines() if line != also) <= 80
 
 
 def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:

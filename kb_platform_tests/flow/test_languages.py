@@ -21,6 +21,7 @@ TEXTS = {
     "a500": "Amoxicillin 500mg capsules are kept in the second drawer of the cabinet.",
     "de": "Die Blutzuckermessung erfolgt vor dem Fr\u00fchst\u00fcck und nach der Mahlzeit. Heparin 4.000 IE werden danach gegeben.",
     "fr": "L'insuline se conserve au r\u00e9frig\u00e9rateur dans la pharmacie du service.",
+    **{f"leaf{n}": "The opening hours of the pharmacy are eight to six on weekdays." for n in range(12)},
     "zh": f"{ZH}\u3002", "zh2": "\u9ad8\u8840\u538b\u60a3\u8005\u5e94\u51cf\u5c11\u98df\u76d0\u7684\u6444\u5165\u3002", "th": TH,
 }
 pytestmark = pytest.mark.random_order(disabled=True)  # the releases of one knowledge base, one after the other
@@ -34,7 +35,7 @@ def ward(home: Path) -> KnowledgeBase:
     (folder / "documents.jsonl").write_text("".join(json.dumps({"doc_id": d, "title": "Note", "text": t}) + "\n" for d, t in TEXTS.items()))
     source = {"name": "notes", "kind": "jsonl", "path": "documents.jsonl"}
     body = {"type": "kb_platform.components.KnowledgeBase",
-            "attributes": {"name": "tongues", "start_date": "2026-01-01", "sources": [source], "gate": {"max_churn_share": 1}}}
+            "attributes": {"name": "tongues", "start_date": "2026-01-01", "sources": [source], "gate": {"max_churn_share": 1, "max_duplicate_share": 1}}}
     (folder / "defs.yaml").write_text(yaml.safe_dump(body))
     kb = session.knowledge_base("tongues")
     with pytest.MonkeyPatch.context() as patch:
@@ -61,7 +62,7 @@ def test_a_refresh_brings_todays_analyzers_without_a_vector_and_each_document_ha
     assert report["promoted"] and report["vectors"]["computed"] == 0 and report["rows"]["inserted"] == len(TEXTS)
     assert any("cannot read" in warning["reason"] for warning in report["warnings"])
     retriever, release = make_retriever(ward, "reader", None)
-    assert retriever.analyzers(release) == {ANALYZERS["english"]: 5, ANALYZERS["german"]: 1, ANALYZERS["french"]: 1}
+    assert retriever.analyzers(release) == {ANALYZERS["english"]: 17, ANALYZERS["german"]: 1, ANALYZERS["french"]: 1}
 
 
 @pytest.mark.parametrize(("question", "first"), [
@@ -82,6 +83,26 @@ def test_a_question_that_the_model_cannot_read_is_answered_by_words_alone_and_sa
     assert shown.exit_code == 0 and f"cannot read {ZH[-2:]}" in shown.stdout
     assert json.loads(CliRunner().invoke(app, ["search", ward.name, f"dose {ZH[-2:]}", "--json"]).stdout)["unread"] == [ZH[-2:]]
     assert "source notes: the embedding model cannot read" in CliRunner().invoke(app, ["validate", ward.name]).stdout
+
+
+def test_copies_of_a_text_take_one_place_and_name_each_other(ward: KnowledgeBase) -> None:
+    question = "opening hours of the pharmacy"
+    shown = CliRunner().invoke(app, ["search", ward.name, question, "-k", "2", "--json"])
+    first, second = json.loads(shown.stdout)["hits"]
+    assert {first["doc_id"], *(at["doc_id"] for at in first["also_in"])} == {f"leaf{n}" for n in range(12)}
+    assert not second["also_in"] and not second["doc_id"].startswith("leaf")
+    assert "also in notes/leaf" in CliRunner().invoke(app, ["search", ward.name, question]).stdout
+    retriever, release = make_retriever(ward, "reader", None)
+    assert len({score for doc_id, score in retriever.documents(question, release).items() if doc_id.startswith("leaf")}) == 1
+
+
+def test_judged_documents_that_are_not_there_are_counted_and_named(ward: KnowledgeBase, tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text(json.dumps({"_id": "q 1", "text": "amoxicillin 500 mg"}))
+    (tmp_path / "qrels.txt").write_text("q%201 0 a500 1\nq%201 0 gone 1\nq%201 0 other 0\n")
+    arguments = ["evaluate", ward.name, "--queries", str(tmp_path / "q.jsonl"), "--qrels", str(tmp_path / "qrels.txt")]
+    shown = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    assert shown["missing_documents"] == {"count": 1, "first": ["gone"]} and shown["metrics"]["RR@10"] == 1
+    assert "judged, but not in the release: 1 document: gone" in CliRunner().invoke(app, arguments).stdout
 
 
 def test_an_older_release_is_still_asked_as_it_was(ward: KnowledgeBase) -> None:

@@ -15,6 +15,7 @@ class Hit:
     doc_id: str
     start: int
     end: int
+    also_in: tuple["Hit", ...] = ()
 
 
 def texts(**documents: str) -> dict[DocumentKey, str]:

@@ -20,6 +20,14 @@ def hit(start: int, end: int, document: DocumentKey = DOC) -> Hit:
     return Hit(document.source, document.doc_id, start, end)
 
 
+def test_a_passage_in_one_of_several_documents_of_the_same_text_is_found_by_any_of_them() -> None:
+    found = Hit("wiki", "copy", 300, 400, also_in=(hit(0, 130, OTHER), hit(0, 130)))
+    assert answers(found, Location(DOC, 100, 160)) and not answers(found, Location(DocumentKey("wiki", "third"), 100, 160))
+    resolved = {"g": (passage(100, 160),)}
+    qrels, run = document_level({"g": [hit(0, 9, DocumentKey("wiki", "first")), found]}, resolved)
+    assert qrels == {"g": {"wiki/doc": 1}} and sorted(run["g"], key=run["g"].__getitem__, reverse=True) == ["wiki/first", "wiki/copy", "wiki/other", "wiki/doc"]
+
+
 @pytest.mark.parametrize(
     ("chunk", "location", "expected"),
     [

@@ -1,5 +1,6 @@
 """Query sets, judgments and runs: every usual format is read, every mistake named, and trec_eval reads what is written."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,16 @@ from hypothesis import strategies as st
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.quality.metrics import MEASURES, evaluate_run
-from kb_platform.quality.trec_files import read_qrels, read_queries, read_query_set, read_run, write_qrels, write_run
+from kb_platform.quality.trec_files import (
+    QuerySet,
+    encoded_id,
+    read_qrels,
+    read_queries,
+    read_query_set,
+    read_run,
+    write_qrels,
+    write_run,
+)
 
 
 def write(path: Path, text: str) -> Path:
@@ -44,6 +54,24 @@ def test_judgments_of_every_usual_format_are_read(tmp_path: Path, text: str) -> 
     assert read_qrels(write(tmp_path / "qrels.tsv", text)) == {"q1": {"my doc.md": 2, "b": 0}, "q2": {"a": 1}}
 
 
+@pytest.mark.parametrize("name", ["a b", "50%", "a%20b", "100% \u00a0x", "a%2Fb", "%25", "plain"])
+def test_an_id_means_the_same_in_every_form(tmp_path: Path, name: str) -> None:
+    """BEIR has it as it is, between tabs; TREC with white space and percent signs encoded, or as others write it."""
+    coded = encoded_id(name)
+    queries = [write(tmp_path / "q.jsonl", json.dumps({"_id": name, "text": "x"})), write(tmp_path / "t.tsv", f"{coded}\tx")]
+    judged = [write(tmp_path / "beir.tsv", f"{name}\t{name}\t1"), write(tmp_path / "trec.txt", f"{coded} 0 {coded} 1")]
+    for asked in queries:
+        for grades in judged:
+            assert read_query_set(asked, grades) == QuerySet({name: "x"}, {name: {name: 1}})
+    write_qrels(tmp_path / "again.txt", {name: {name: 1}})
+    assert read_qrels(tmp_path / "again.txt") == {name: {name: 1}}
+
+
+@pytest.mark.parametrize("name", ["50%", "5%-x", "a%2Fb", "100%zz"])
+def test_trec_files_of_others_keep_their_percent_signs(tmp_path: Path, name: str) -> None:
+    assert read_qrels(write(tmp_path / "q.txt", f"{name} 0 {name} 1")) == {name: {name: 1}}
+
+
 def test_queries_without_judgments_are_left_out(tmp_path: Path) -> None:
     queries = write(tmp_path / "q.jsonl", '{"_id": "a", "text": "x"}\n{"_id": "b", "text": "y"}')
     found = read_query_set(queries, write(tmp_path / "qrels.tsv", "b\td\t1"))
@@ -68,6 +96,9 @@ def test_a_judged_query_that_is_not_asked_is_an_error(tmp_path: Path) -> None:
         (read_queries, "q1\tWhen?", "f:1: not JSON"),
         (read_qrels, "", "f: holds no judgment"),
         (read_qrels, "query_id\tdoc_id\tgrade\n", "f: holds no judgment"),
+        (read_qrels, "covid-19\td\thigh\nq1\td\t1", "f:1: the grade is 'high'; expected a whole number"),
+        (read_qrels, "query_id\td\thigh\nq1\td\t1", "f:1: the grade is 'high'"),
+        (read_qrels, "q1\td\t1\nquery_id\tdoc_id\tgrade", "f:2: the grade is 'grade'"),
         (read_qrels, "q1\td", "f:1: found 2 columns; expected query_id, doc_id, grade"),
         (read_qrels, "q1\td\t1\nq1\te\thigh", "f:2: the grade is 'high'; expected a whole number"),
         (read_qrels, "q1\td\t0.5", "f:1: the grade is '0.5'"),
