@@ -183,3 +183,12 @@ def test_an_audit_trail_fits(narrow: Console) -> None:
     shown = narrow.export_text()
     assert "    12  2026-11-24 23:41:59 UTC  decision_received  second.reviewer" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [*range(60, 100)])
+def test_no_character_of_a_table_is_cut_off(narrow: Console, width: int) -> None:
+    narrow.width = width
+    output.show_table(("when", "by", "let pass"), [("2026-11-30 09:19:06", "kb_handbook_promoter", "golden_retrieval by second.reviewer of the ward")] * 2)
+    shown = narrow.export_text()
+    assert max(map(len, shown.splitlines())) <= width
+    assert shown.split().count("by") == 3 and shown.split().count("ward") == 2
