@@ -179,7 +179,7 @@ def test_a_trace_says_what_stands_there_and_then_its_way_in_the_order_it_took(na
 def test_an_audit_trail_fits(narrow: Console) -> None:
     entry = {"number": 12, "at": "2026-11-24T23:41:59.123456+00:00", "event": "decision_received", "who": {"id": "second.reviewer"}, "meaning": "a sentence that is long " * 6}
     verdict = SimpleNamespace(status="intact", first=1, last=12, rows=12, sealed_through=12, head="ab" * 32, broken=None, doubts=())
-    auditing.show_trail(SimpleNamespace(entries=[entry], verdict=verdict))
+    auditing.show_trail(SimpleNamespace(entries=[entry], verdict=verdict))  # pyright: ignore[reportArgumentType]
     shown = narrow.export_text()
     assert "    12  2026-11-24 23:41:59 UTC  decision_received  second.reviewer" in shown
     assert max(map(len, shown.splitlines())) <= 80
