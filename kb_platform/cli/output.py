@@ -15,6 +15,7 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -59,7 +60,16 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], zone: str 
         table.add_column(column, justify="right" if numeric else "left", overflow="fold", min_width=words[n])
     for row in found:
         table.add_row(*(Text(as_text(value, zone)) for value in row))
-    console.print(table)
+    console.print(table, width=_fitting(table), crop=False)
+
+
+def _fitting(table: Table) -> int:
+    """Return the width to print a table in: rich takes a column or two more than it is given, and would cut them off."""
+    for width in range(console.width, console.width - 4, -1):
+        lines = Segment.split_lines(console.render(table, console.options.update(width=width)))
+        if all(Segment.get_line_length(line) <= console.width for line in lines):
+            return width
+    return console.width
 
 
 def _longest_word(*texts: str) -> int:

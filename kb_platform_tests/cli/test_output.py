@@ -184,7 +184,16 @@ def test_a_trace_says_what_stands_there_and_then_its_way_in_the_order_it_took(na
 def test_an_audit_trail_fits(narrow: Console) -> None:
     entry = {"number": 12, "at": "2026-11-24T23:41:59.123456+00:00", "event": "decision_received", "who": {"id": "second.reviewer"}, "meaning": "a sentence that is long " * 6}
     verdict = SimpleNamespace(status="intact", first=1, last=12, rows=12, sealed_through=12, head="ab" * 32, broken=None, doubts=())
-    auditing.show_trail(SimpleNamespace(entries=[entry], verdict=verdict))
+    auditing.show_trail(SimpleNamespace(entries=[entry], verdict=verdict))  # pyright: ignore[reportArgumentType]
     shown = narrow.export_text()
     assert "    12  2026-11-24 23:41:59 UTC  decision_received  second.reviewer" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [*range(60, 100)])
+def test_no_character_of_a_table_is_cut_off(narrow: Console, width: int) -> None:
+    narrow.width = width
+    output.show_table(("when", "by", "let pass"), [("2026-11-30 09:19:06", "kb_handbook_promoter", "golden_retrieval by second.reviewer of the ward")] * 2)
+    shown = narrow.export_text()
+    assert max(map(len, shown.splitlines())) <= width
+    assert shown.split().count("by") == 3 and shown.split().count("ward") == 2

@@ -140,7 +140,7 @@ def doubled_rows(kb: KnowledgeBase) -> list[tuple]:
 @pytest.mark.parametrize("rounds", [3, pytest.param(10, marks=pytest.mark.endurance)])
 def test_a_refresh_killed_at_any_moment_changes_no_answer_and_ends_the_same_when_run_again(make_kb: MakeKb, tmp_path: Path, rounds: int) -> None:
     pages = {f"{document}.md": text(document, 0) for document in range(DOCUMENTS)}
-    peaceful, killed = make_kb(pages, suffix="peaceful"), make_kb(pages, suffix="killed")
+    peaceful, killed = (make_kb(pages, suffix=suffix, gate={"max_churn_share": 1}) for suffix in ("peaceful", "killed"))
     for kb in (peaceful, killed):
         assert exit_code(refresh_once(kb, "2026-03-01", None, quiet=True)) == 0
     for number in range(rounds):

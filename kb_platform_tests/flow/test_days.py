@@ -102,4 +102,12 @@ def test_an_ingest_that_somebody_launches_is_followed_although_the_schedule_is_o
     status = {sensor.name.removeprefix(f"{kb.name}_"): sensor.default_status for sensor in repository.sensor_defs}
     assert {status["after_success"], status["after_failure"]} == {dg.DefaultSensorStatus.RUNNING}
     assert status["embed_again"] == dg.DefaultSensorStatus.STOPPED
+    with dg.DagsterInstance.ephemeral() as instance:
+        for tags, follows in (({"dagster/partition": "2026-03-01"}, True), ({"dagster/partition": "2026-03-01", "kb/alone": "yes"}, False)):
+            run = instance.create_run_for_job(repository.get_job(f"{kb.name}_ingest"), tags=tags, status=dg.DagsterRunStatus.SUCCESS)
+            event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
+            context = dg.build_run_status_sensor_context("after", event, instance, run)
+            said = repository.get_sensor_def(f"{kb.name}_after_success")(context)
+            assert isinstance(said, dg.RunRequest) == follows
+            assert not follows or (said.job_name, said.tags["dagster/partition"]) == (f"{kb.name}_embed", "2026-03-01")
     assert {schedule.default_status for schedule in repository.schedule_defs} == {dg.DefaultScheduleStatus.STOPPED}

@@ -86,7 +86,7 @@ def history(home: Path, shared_data: Path, request: pytest.FixtureRequest) -> It
     first = json.loads((folder / "manifest.json").read_text())[0]["day"].removeprefix("base ")
     defs.mkdir()
     source = {"name": "pages", "kind": "jsonl", "path": "documents.jsonl"}
-    body = {"name": name, "start_date": first, "sources": [source]}
+    body = {"name": name, "start_date": first, "sources": [source], "gate": {"max_churn_share": 1}}  # of the base, little is kept beside what changes
     (defs / "defs.yaml").write_text(yaml.safe_dump({"type": "kb_platform.components.KnowledgeBase", "attributes": body}))
     history = History(folder, session.knowledge_base(name), {d["doc_id"]: d for d in base}, days, refreshed)
     assert history.refresh(first)["documents"]["new"] == len(base)

@@ -37,7 +37,8 @@ class Dagster:
     def launch(self, job: str, day: str) -> str:
         """Launch a job for one day; return the run's id."""
         selector = {"repositoryLocationName": "kb_platform", "repositoryName": "__repository__", "jobName": job}
-        run = {"selector": selector, "runConfigData": {}, "executionMetadata": {"tags": [{"key": "dagster/partition", "value": day}]}}
+        tags = {"dagster/partition": day} | ({} if job.startswith("daily_") else {"kb/alone": "yes"})  # else its release would follow
+        run = {"selector": selector, "runConfigData": {}, "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]}}
         answer = self.ask(LAUNCH, run=run)
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return answer["run"]["runId"]

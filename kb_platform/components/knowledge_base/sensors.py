@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # the class that define_asset_job returns has no public name
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition as AssetJob
 
 ENDED = {"success": dg.DagsterRunStatus.SUCCESS, "failure": dg.DagsterRunStatus.FAILURE}
+ALONE = "kb/alone"
+"""A run with this tag is followed by none: for whoever wants to look at what an ingest has brought before anything else happens."""
 CARRIED = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -36,8 +38,10 @@ def _after(kb: KnowledgeBase, jobs: dict[str, "AssetJob"], ended: str) -> dg.Sen
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Starts embed after ingest, and release after embed, on {ended}.",
     )
-    def after(context: dg.RunStatusSensorContext) -> dg.RunRequest:
+    def after(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
         run = context.dagster_run
+        if ALONE in run.tags:
+            return dg.SkipReason(f"run {run.run_id[:8]} has the tag {ALONE}")
         tags = {tag: run.tags[tag] for tag in CARRIED if tag in run.tags}
         return dg.RunRequest(run_key=run.run_id, job_name=follows[run.job_name], tags=tags)
 
