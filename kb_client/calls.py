@@ -97,7 +97,7 @@ def _base(name: str) -> str:
 
 def answers_of(found: SearchAnswer) -> list[Answer]:
     """Return an answer for each question."""
-    return [Answer(knowledge_base=found.knowledge_base, release=found.release, question=r.question, hits=r.hits) for r in found.results]
+    return [Answer(knowledge_base=found.knowledge_base, release=found.release, question=r.question, hits=r.hits, unread=r.unread) for r in found.results]
 
 
 def read_answer(call: Call[Message], response: httpx.Response) -> Message:

@@ -66,6 +66,7 @@ class Answer(_Message):
     release: int
     question: str
     hits: Sequence[Hit]
+    unread: Sequence[str] = ()
 
 
 class _Origin(_Message):
