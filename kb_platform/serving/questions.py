@@ -122,13 +122,13 @@ class Questions:
                     return taken
 
     def _prepared(self, requests: Sequence[_Request]) -> list[_Together]:
+        """Return what is ready for the database. Whatever goes wrong, those who wait are told."""
         try:
             base = self._bases.open(requests[0].base)
-            groups = self._by_release(base, requests)
-            return [_prepare(base, release, group) for release, group in groups.items()]
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
+        except Exception as error:  # noqa: BLE001 - it is theirs
             _fail(requests, error)
             return []
+        return [group for release, found in self._by_release(base, requests).items() for group in _prepared(base, release, found)]
 
     def _by_release(self, base: Base, requests: Sequence[_Request]) -> Mapping[int, list[_Request]]:
         pins: dict[Pin, int | Exception] = {}
@@ -166,11 +166,7 @@ class Questions:
             _fail(group.requests, error)
             return
         for request in group.requests:
-            try:
-                alone = _prepare(group.base, group.release, [request])
-            except Exception as failed:  # noqa: BLE001 - it is that request's
-                _fail([request], failed)
-            else:
+            for alone in _prepared(group.base, group.release, [request]):
                 self._answer(alone)
 
 
@@ -178,9 +174,15 @@ def _fits(taken: Sequence[_Request], request: _Request) -> bool:
     return request.base == taken[0].base and sum(len(r.asked) for r in taken) + len(request.asked) <= TOGETHER_MOST
 
 
-def _prepare(base: Base, release: int, requests: Sequence[_Request]) -> _Together:
-    texts = [asked.text for request in requests for asked in request.asked]
-    return _Together(base, release, requests, base.retriever.prepare(texts, release))
+def _prepared(base: Base, release: int, requests: Sequence[_Request]) -> list[_Together]:
+    """Return requests with their vectors: together, or, where that fails, each that alone does not."""
+    try:
+        return [_Together(base, release, requests, base.retriever.prepare([asked.text for request in requests for asked in request.asked], release))]
+    except Exception as error:  # noqa: BLE001 - told below
+        if len(requests) > 1:
+            return [group for request in requests for group in _prepared(base, release, [request])]
+        _fail(requests, error)
+        return []
 
 
 def _fail(requests: Sequence[_Request], error: Exception) -> None:

@@ -55,12 +55,13 @@ def _shown(key: str | None) -> dict[str, str]:
 
 
 @contextmanager
-def api(served: Settings, **settings: object) -> Iterator[Api]:
-    """Yield an API over a home; `settings` are its own, without their prefix."""
+def api(served: Settings, *, database: str | None = None, **settings: object) -> Iterator[Api]:
+    """Yield an API over a home, or over another database; `settings` are its own, without their prefix."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         own = {f"KB_SERVE_{name.upper()}": str(value) for name, value in ({"timeout": TIMEOUT} | settings).items()}
         variables = {k: v for k, v in os.environ.items() if not k.startswith("KB_")} | environment(served) | own
+        variables |= {"KB_DATABASE_URL": database} if database else {}
         with log.open("w") as stream:
             process = subprocess.Popen([sys.executable, "-m", "kb_platform.serving"], env=variables, stderr=stream, stdin=subprocess.DEVNULL)
         try:

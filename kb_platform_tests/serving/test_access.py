@@ -201,6 +201,19 @@ def test_health_and_metrics_have_a_port_of_their_own(served: Served) -> None:
         assert running.http.get("/metrics").status_code == 404
 
 
+def test_without_a_database_every_answer_says_so_and_the_server_is_not_ready(served: Served) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    nowhere = "postgresql://kb:hidden@127.0.0.1:1/kb"
+    with api(served.settings, database=nowhere, monitor_port=port) as running, httpx.Client(trust_env=False, timeout=TIMEOUT) as http:
+        for route in (READ | GIVE).values():
+            answer = ask(running, route, WARDS, None)
+            assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "1"), answer.text
+        assert http.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        assert http.get(f"http://127.0.0.1:{port}/readyz").status_code == 503
+        assert "hidden" not in running.log.read_text()
+
+
 def test_the_past_is_no_end_of_a_key() -> None:
     key = new_key()
     with pytest.raises(psycopg.errors.CheckViolation):

@@ -126,14 +126,15 @@ def test_a_time_without_a_zone_and_two_pins_are_refused_before_anything_is_sent(
         base.search("x", release=1, as_of=dt.datetime.now(dt.UTC))
 
 
-@pytest.mark.parametrize("name", ["Answer", "Chunk", "Document", "Hit", "Place", "Release", "ReleaseList", "Result", "SearchAnswer", "KnowledgeBases", "FeedbackKept"])
+@pytest.mark.parametrize("name", ["Answer", "Chunk", "Document", "Hit", "Place", "Release", "ReleaseList", "Result", "SameText", "SearchAnswer", "KnowledgeBases", "FeedbackKept"])
 def test_values_of_the_client_are_those_that_are_served(name: str) -> None:
     def shape(model: type[BaseModel]) -> dict[str, bool]:
         return {field: info.is_required() for field, info in model.model_fields.items()}
 
-    theirs = {"Hit": "HitMessage", "Chunk": "ChunkMessage", "Document": "DocumentMessage", "Release": "ReleaseMessage"}.get(name, name)
+    theirs = {"Hit": "HitMessage", "Chunk": "ChunkMessage", "Document": "DocumentMessage", "Release": "ReleaseMessage", "SameText": "SameTextMessage"}.get(name, name)
     if name == "Answer":
-        assert shape(messages.Answer) == {field: True for model in (served_messages.SearchAnswer, served_messages.Result) for field in model.model_fields if field != "results"}
+        both = shape(served_messages.SearchAnswer) | shape(served_messages.Result)
+        assert shape(messages.Answer) == {field: required for field, required in both.items() if field != "results"}
     else:
         assert shape(getattr(messages, name)) == shape(getattr(served_messages, theirs))
 
