@@ -41,7 +41,8 @@ class StepRun:
 
 
 def run_refresh(
-    settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], progress: Progress, more_tags: Mapping[str, str]
+    settings: Settings, kb: KnowledgeBase, days: Sequence[str], sources: Sequence[str], progress: Progress,
+    more_tags: Mapping[str, str] | None = None,
 ) -> dict[str, StepRun]:
     """Run ingest, embed and release for a day or a range of days. A failed source stops neither the others nor the release.
 
@@ -55,7 +56,7 @@ def run_refresh(
             for step in ORDER:
                 progress(SPEAKING[step], 0, None)
                 job = definitions.resolve_job_def(f"{kb.name}_{step}")
-                done[step] = _run(job, instance, kb, step, days, sources, {**tags, **LISTED, **more_tags})
+                done[step] = _run(job, instance, kb, step, days, sources, {**tags, **LISTED, **(more_tags or {})})
     return done
 
 

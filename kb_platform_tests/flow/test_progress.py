@@ -54,7 +54,7 @@ def test_a_terminal_shows_counts_while_steps_run_and_the_report_after_them(make_
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode()).replace("\r", "\n")
     assert re.search(r"documents chunked .* 3 of 3, ", lines)
     assert re.search(r"vectors computed .* of \d", lines)
-    assert lines.rstrip().splitlines()[-1].startswith("release 1: verdict pass, is live")
+    assert lines.rstrip().splitlines()[-1].startswith("release 1: verdict pass (no golden query judged it), is live")
 
 
 def read(terminal: int) -> bytes:

@@ -17,7 +17,7 @@ from kb_platform.knowledge.errors import ConfigError, StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.collect import Limits, unused_spaces
 from kb_platform.storage.database import Database
-from kb_platform.storage.inspect_changes import changes
+from kb_platform.storage.inspect_changes import churn
 from kb_platform.storage.inspect_coverage import coverage
 from kb_platform.storage.releases import discard, list_releases, live_release, open_candidate, promote, text_digest
 from kb_platform.storage.vectors import drop_space, space_of_release
@@ -209,7 +209,7 @@ def test_gates_compare_each_source_in_its_own_pipeline_whichever_was_applied_las
     first = promoted(kb, "2026-03-01")
     edit(kb, "it/login.md", "# Login\n\nA forgotten password is reset by the night shift.\n")
     second = promoted(kb, "2026-03-02")
-    assert [(x.source, x.lost) for x in changes(database_of(kb), second, first)] == [("docs", 1), ("more", 0)]
+    assert [(x.source, x.gone) for x in churn(database_of(kb), second, first) if x.what == "documents"] == [("docs", 1), ("more", 0)]
     edit(kb, "wards/visits.txt", "Visitors may stay until nine in the evening.\n")
     (kb.folder / "golden").mkdir()
     (kb.folder / "golden" / "golden.yaml").write_text(IMPOSSIBLE.replace("pharmacy/fridge.md", "login.md"))
@@ -220,7 +220,7 @@ def test_gates_compare_each_source_in_its_own_pipeline_whichever_was_applied_las
     assert coverage(database_of(kb), second + 1).missing == ("docs/login.md",)
     (kb.folder / "golden" / "golden.yaml").unlink()
     third = promoted(with_embedding(kb, passage_prefix="text: "), "2026-03-03")
-    assert changes(database_of(kb), third, second) == []
+    assert not any(x.gone for x in churn(database_of(kb), third, second))
     assert coverage(database_of(kb), third).missing == ()
 
 
@@ -253,8 +253,10 @@ def test_a_mistake_in_the_embedding_settings_is_named_with_its_line(make_kb: Mak
 
 
 def test_a_folder_that_is_no_model_is_found_by_validate(make_kb: MakeKb) -> None:
-    from kb_platform.cli.authoring import _check
+    from kb_platform.components.knowledge_base.inspection import inspect
 
     kb = make_kb({"a.md": "A"})
     with_embedding(kb, model="models/lost")
-    assert f"{kb.folder}/models/lost" in _check(kb.name)
+    found = inspect(kb.folder)
+    assert not found.valid
+    assert any(f"{kb.folder}/models/lost" in finding.message for finding in found.findings)
