@@ -120,7 +120,7 @@ class Built:
         found = dict.fromkeys(("chunk", "hnsw", "vector", "document_version", "passage", "term_df", "rest"), 0)
         for size in sizes(self.store.database):
             table = size.table.removesuffix(f"_{SPACE.space_id}")
-            found["hnsw" if size.index.endswith("hnsw") else table if table in found else "rest"] += size.bytes
+            found["hnsw" if "_hnsw" in size.index else table if table in found else "rest"] += size.bytes
         return found | {"all": sum(found.values())}
 
 

@@ -169,15 +169,14 @@ def of_questions(model: Embedder, texts: Sequence[str]) -> np.ndarray:
 @contextmanager
 def index_left_behind(store: Store, space: str) -> Iterator[None]:
     """Keep the vector index as it is while rows are written: a restored or half-replicated index, valid and not up to date."""
-    name = f"chunk_{space}_hnsw"
-    update = "update pg_index set indisready = %s where indexrelid = %s::regclass"
+    update = "update pg_index set indisready = %s where indexrelid in (select name::regclass from hnsw_indexes(%s))"
     with store.database.transaction("owner") as c:
-        c.execute(update, (False, name))
+        c.execute(update, (False, space))
     try:
         yield
     finally:
         with store.database.transaction("owner") as c:
-            c.execute(update, (True, name))
+            c.execute(update, (True, space))
 
 
 @contextmanager
@@ -190,7 +189,7 @@ def index_built_anew(store: Store, _space: str) -> Iterator[None]:
 def build_indexes_anew(store: Store) -> None:
     """Build every vector index again: what earlier candidates left in them is gone."""
     with store.database.transaction("owner") as c:
-        names = c.execute("select indexname from pg_indexes where schemaname = %s and indexname like 'chunk%%hnsw'", (store.database.schema,))
+        names = c.execute("select indexname from pg_indexes where schemaname = %s and indexname like 'chunk%%\\_hnsw%%'", (store.database.schema,))
         for (name,) in names.fetchall():
             c.execute(sql.SQL("reindex index {}").format(sql.Identifier(name)))
 

@@ -99,8 +99,15 @@ def processor_seconds(home: Path) -> float:
     server = running_postgres(home)
     roots = [psutil.Process(), *([psutil.Process(server.pid)] if server else [])]
     everyone = {process.pid: process for root in roots for process in [root, *root.children(recursive=True)]}
-    times = [process.cpu_times() for process in everyone.values()]
-    return sum(t.user + t.system + t.children_user + t.children_system for t in times)
+    return sum(_seconds_of(process) for process in everyone.values())
+
+
+def _seconds_of(process: psutil.Process) -> float:
+    try:
+        t = process.cpu_times()
+    except psutil.NoSuchProcess:  # a backend that has ended meanwhile: its parent has counted it
+        return 0.0
+    return t.user + t.system + t.children_user + t.children_system
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def _bytes(found: list[Any], rows: int) -> dict[str, float]:
     taken: dict[str, float] = {}
     for size in found:
         table = "chunk" if size.table.startswith("chunk") else "vector" if size.table.startswith("vector") else "documents"
-        named = next((part for part, ending in PARTS.items() if table == "chunk" and size.index.endswith(ending)), None)
+        named = next((part for part, ending in PARTS.items() if table == "chunk" and ending in size.index), None)
         part = named or (table if not size.index else f"{table}_keys")
         taken[part] = taken.get(part, 0) + size.bytes / rows
     return taken

@@ -26,11 +26,12 @@ def verify(
 
     Exit codes: 0 all holds, 3 something does not, 1 error. docs/guards.md says what is prevented, what is found here, and what is neither.
     """
+    from kb_platform.resources.reviews import decisions_url
     from kb_platform.storage.verify import verify as check
 
     kb = knowledge_base(name)
     with database_running(quiet=as_json), working("checking every row, signature and guard", quiet=as_json):
-        done = check(store(kb.name).database, release)
+        done = check(store(kb.name).database, release, decisions_url())
     if release is not None and not done.releases:
         raise StateError(f"release {release} is not kept, or was never sealed", where=name, action=f"see `kb releases {name}`")
     if as_json:

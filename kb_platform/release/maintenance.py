@@ -25,7 +25,7 @@ from kb_platform.storage.collect import (
     unused_spaces,
 )
 from kb_platform.storage.derived_files import removable_files
-from kb_platform.storage.index_upkeep import Rebuilt, SpaceIndex, rebuild_index, space_indexes
+from kb_platform.storage.index_upkeep import Rebuilt, SpaceIndex, drop_superseded, rebuild_index, space_indexes
 from kb_platform.storage.sizes import Size, sizes
 from kb_platform.storage.stores import Store
 from kb_platform.storage.turns import alone
@@ -110,8 +110,9 @@ def _maintain(store: Store, kb: KnowledgeBase, progress: Progress, now: dt.datet
     done = _collected(before, horizon, rows, len(files), dropped, space_indexes(database), kb.retention)
     progress("building indexes anew", 0, len(done.indexes) or None)
     rebuilt = tuple(rebuild_index(database, space) for space in done.indexes)
+    notes = [drop_superseded(database, index.space) for index in space_indexes(database) if index.space not in done.indexes]
     seconds["index"] = round(time.perf_counter() - began - seconds["delete"], 3)
-    postponed += [f"{r.space}: {r.note}" for r in rebuilt if r.note]
+    postponed += [*(f"{r.space}: {r.note}" for r in rebuilt if r.note), *(note for note in notes if note)]
     return Maintained(done, rebuilt, tuple(postponed), tuple(sizes(database)), seconds)
 
 

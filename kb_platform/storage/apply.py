@@ -14,6 +14,7 @@ import psycopg
 from kb_platform.storage.binary_copy import int_array, sparse_vector
 from kb_platform.storage.captures import Capture
 from kb_platform.storage.database import Database
+from kb_platform.storage.index_beside import go_past_index
 from kb_platform.storage.locks import patience
 from kb_platform.storage.quarantine import quarantine
 
@@ -77,7 +78,7 @@ def apply_capture(
     inserted, closed = _replace_chunks(connection, capture.source, release_id, space_id)
     connection.execute("insert into applied_capture values (%s, %s, %s) on conflict do nothing",
                        (capture.capture_id, pipeline, release_id))
-    connection.execute("drop table st_document, st_chunk, st_touched")
+    connection.execute("drop table st_document, st_chunk, st_touched, st_new")
     return Applied(**counts, failed=failed, rows_inserted=inserted, rows_closed=closed)
 
 
@@ -177,14 +178,16 @@ def _replace_chunks(connection: psycopg.Connection, source: str, release_id: int
                                  f"and not exists (select 1 from st_chunk st where {SAME_CHUNK})", names).rowcount
     closed = connection.execute(f"update chunk k set valid_to = %(rel)s where {touched} and k.valid_from < %(rel)s and "
                                 f"k.valid_to = %(open)s and not exists (select 1 from st_chunk st where {SAME_CHUNK})", names).rowcount
+    connection.execute(f"""create temp table st_new on commit drop as select st.* from st_chunk st
+                           where not exists (select 1 from chunk k where {here} and k.valid_to = %(open)s and {SAME_CHUNK})""", names)
+    go_past_index(connection, release_id, _one(connection, "select count(*) from st_new"))
     inserted = connection.execute(
-        f"""insert into chunk (space_id, source, doc_id, content_hash, dup_no, valid_from, content, context, text_hash, terms,
-                               term_weights, embedding)
-            select %(space)s, %(source)s, st.doc_id, st.content_hash, st.dup_no, %(rel)s, st.content, st.context, st.text_hash, st.terms,
-                   st.term_weights, v.embedding
-            from st_chunk st left join vector v on v.space_id = %(space)s and v.text_hash = st.text_hash
-            where not exists (select 1 from chunk k where {here} and k.valid_to = %(open)s and {SAME_CHUNK})
-            order by st.doc_id, st.ordinal""", names).rowcount
+        """insert into chunk (space_id, source, doc_id, content_hash, dup_no, valid_from, content, context, text_hash, terms,
+                              term_weights, embedding, index_no)
+           select %(space)s, %(source)s, st.doc_id, st.content_hash, st.dup_no, %(rel)s, st.content, st.context, st.text_hash, st.terms,
+                  st.term_weights, v.embedding, (select index_no from release where release_id = %(rel)s)
+           from st_new st left join vector v on v.space_id = %(space)s and v.text_hash = st.text_hash
+           order by st.doc_id, st.ordinal""", names).rowcount
     return inserted + reopened, closed + removed
 
 

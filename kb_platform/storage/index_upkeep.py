@@ -1,7 +1,8 @@
 """HNSW indexes with too many dead entries are built anew, beside searches and refreshes; then the dead rows go.
 
-In this order: VACUUM first would repair the neighbours of every dead entry, five times the work for the same end. Both commands want to
-be alone in their transaction and to own the table, so the owner's connection runs them.
+In this order: VACUUM first would repair the neighbours of every dead entry, five times the work for the same end. These commands want to
+be alone in their transaction and to own the table, so the owner's connection runs them. The newest whole index of a space holds all of
+its rows (migrations/sql/0010_index_beside.sql); the others, and what a killed build left, are dropped.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,8 @@ from psycopg import sql
 
 from kb_platform.storage.database import Database
 
-# What a killed or failed REINDEX CONCURRENTLY leaves (Postgres' manual, REINDEX, "Rebuilding Indexes Concurrently").
-LEFT_OVER = """select c.relname from pg_index i join pg_class c on c.oid = i.indexrelid
-               where i.indrelid = to_regclass(%s) and not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'"""
+SUPERSEDED = """select name from hnsw_indexes(%(space)s) where name is distinct from (
+                  select name from hnsw_indexes(%(space)s) where whole order by number desc nulls last limit 1) order by 1"""
 
 
 @dataclass(frozen=True)
@@ -41,45 +41,68 @@ class Rebuilt:
 def space_indexes(database: Database) -> list[SpaceIndex]:
     """Return the spaces' indexes with exact counts."""
     with database.transaction("collector") as c:
-        spaces = c.execute("""select space_id, garbage, to_regclass(format('chunk_%s_hnsw', space_id)) is not null from embedding_space
+        spaces = c.execute("""select space_id, garbage, exists (select 1 from hnsw_indexes(space_id)) from embedding_space
                               where to_regclass('chunk_' || space_id) is not null order by space_id""").fetchall()
         rows = dict(c.execute("select space_id, count(*) from chunk group by space_id").fetchall())
     return [SpaceIndex(space, rows.get(space, 0), dead, built) for space, dead, built in spaces]
 
 
+def drop_superseded(database: Database, space: str, patience: str = "5min") -> str | None:
+    """Drop the indexes before the newest one, and what killed builds left; searches go on. Return a note where a transaction was in the way."""
+    with database.session("owner") as c:
+        _prepare(c, database, patience)
+        try:
+            _drop_superseded(c, space)
+        except psycopg.errors.LockNotAvailable:
+            return f"{space}: an older index gave way to another transaction after {patience}; the next run drops it"
+    return None
+
+
 def rebuild_index(database: Database, space: str, patience: str = "5min") -> Rebuilt:
     """Build a space's HNSW index anew and vacuum its rows; killed at any point, it is begun anew. Searches go on meanwhile."""
-    table = f"chunk_{space}"
-    index = f"{table}_hnsw"
     with database.session("owner") as c:
-        c.execute(sql.SQL("set kb.own_change to {}").format(sql.Literal(database.schema)))  # for the audit of changed guards
-        c.execute(sql.SQL("set lock_timeout to {}").format(sql.Literal(patience)))
-        c.execute("""select set_config('maintenance_work_mem', greatest(setting::bigint, 1048576) || 'kB', false)
-                     from pg_settings where name = 'maintenance_work_mem'""")  # 1 GB, or more where the server gives more
-        before, left_overs, note = _size(c, index), 0, None
+        _prepare(c, database, patience)
+        before, left_overs, note = _size(c, space), 0, None
         try:
-            left_overs = _drop_left_overs(c, table)
-            c.execute(sql.SQL("reindex index concurrently {}").format(sql.Identifier(index)))
-            c.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(table)))
+            left_overs = _drop_superseded(c, space)
+            _build(c, space)
+            _drop_superseded(c, space)
+            c.execute(sql.SQL("vacuum (analyze) {}").format(sql.Identifier(f"chunk_{space}")))
         except psycopg.errors.LockNotAvailable:
             note = f"gave way to another transaction after {patience}; the next run tries again"
         else:
-            c.execute("update embedding_space set garbage = %s where space_id = %s", (_dead(c, table), space))
+            c.execute("update embedding_space set garbage = %s where space_id = %s", (_dead(c, space), space))
         dead = c.execute("select garbage from embedding_space where space_id = %s", (space,)).fetchall()[0][0]
-        return Rebuilt(space, before, _size(c, index), left_overs, dead, note)
+        return Rebuilt(space, before, _size(c, space), left_overs, dead, note)
 
 
-def _drop_left_overs(connection: psycopg.Connection, table: str) -> int:
-    found = connection.execute(LEFT_OVER, (table,)).fetchall()
+def _prepare(connection: psycopg.Connection, database: Database, patience: str) -> None:
+    connection.execute(sql.SQL("set kb.own_change to {}").format(sql.Literal(database.schema)))  # for the audit of changed guards
+    connection.execute(sql.SQL("set lock_timeout to {}").format(sql.Literal(patience)))
+    connection.execute("""select set_config('maintenance_work_mem', greatest(setting::bigint, 1048576) || 'kB', false)
+                          from pg_settings where name = 'maintenance_work_mem'""")  # 1 GB, or more where the server gives more
+
+
+def _build(connection: psycopg.Connection, space: str) -> None:
+    number, dimension = connection.execute(
+        """select (select coalesce(max(number), 0) + 1 from hnsw_indexes(space_id)), dimension from embedding_space where space_id = %s""",
+        (space,)).fetchall()[0]
+    connection.execute(sql.SQL(
+        "create index concurrently {} on {} using hnsw ((embedding::halfvec({})) halfvec_cosine_ops) where index_no <= {}").format(
+            sql.Identifier(f"chunk_{space}_hnsw_{number}"), sql.Identifier(f"chunk_{space}"), sql.Literal(dimension), sql.Literal(number)))
+
+
+def _drop_superseded(connection: psycopg.Connection, space: str) -> int:
+    found = connection.execute(SUPERSEDED, {"space": space}).fetchall()
     for (name,) in found:
         connection.execute(sql.SQL("drop index concurrently if exists {}").format(sql.Identifier(name)))
     return len(found)
 
 
-def _dead(connection: psycopg.Connection, table: str) -> int:
+def _dead(connection: psycopg.Connection, space: str) -> int:
     """Return how many dead rows VACUUM had to leave, because an older transaction may see them."""
-    return connection.execute("select coalesce(pg_stat_get_dead_tuples(to_regclass(%s)), 0)", (table,)).fetchall()[0][0]
+    return connection.execute("select coalesce(pg_stat_get_dead_tuples(to_regclass(%s)), 0)", (f"chunk_{space}",)).fetchall()[0][0]
 
 
-def _size(connection: psycopg.Connection, relation: str) -> int:
-    return connection.execute("select coalesce(pg_relation_size(to_regclass(%s)), 0)", (relation,)).fetchall()[0][0]
+def _size(connection: psycopg.Connection, space: str) -> int:
+    return connection.execute("select coalesce(sum(pg_relation_size(to_regclass(name))), 0)::bigint from hnsw_indexes(%s)", (space,)).fetchall()[0][0]

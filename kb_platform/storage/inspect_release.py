@@ -47,26 +47,26 @@ def neighbour_distances(database: Database, release_id: int, vectors: np.ndarray
     """Return, for each vector, the k nearest distances by the index and by exact search."""
     with database.transaction("gate") as c:
         c.execute("set local hnsw.iterative_scan = relaxed_order; set local hnsw.ef_search = 100")
-        space_id, dimension = _place(c, release_id)
+        space_id, dimension, index_no = _place(c, release_id)
         # The index is on the cast to the space's dimension: an order by anything else is exact.
-        by_index, exact = (_nearest(space_id, key) for key in (f"embedding::halfvec({dimension})", "embedding"))
+        by_index, exact = (_nearest(space_id, index_no, key) for key in (f"embedding::halfvec({dimension})", "embedding"))
         values = [{"v": str([float(x) for x in vector]), "r": release_id, "k": k} for vector in vectors]
         return [(sorted(row[0] for row in c.execute(by_index, v)), [row[0] for row in c.execute(exact, v)]) for v in values]
 
 
-def _place(connection: psycopg.Connection, release_id: int) -> tuple[str, int]:
-    row = connection.execute("select space_id, dimension from release join embedding_space using (space_id) where release_id = %s",
+def _place(connection: psycopg.Connection, release_id: int) -> tuple[str, int, int]:
+    row = connection.execute("select space_id, dimension, index_no from release join embedding_space using (space_id) where release_id = %s",
                              (release_id,)).fetchone()
     assert row is not None
-    return row[0], row[1]
+    return row[0], row[1], row[2]
 
 
-def _nearest(space_id: str, key: str) -> sql.Composed:
-    """Return the statement over one partition; its name is a literal, so that planning sees no other."""
+def _nearest(space_id: str, index_no: int, key: str) -> sql.Composed:
+    """Return the statement over one partition and the index that holds its rows; both are literals, so that planning sees no other."""
     return sql.SQL(
         "select {key} <=> %(v)s::halfvec as distance from chunk where space_id = {space} and valid_from <= %(r)s and valid_to > %(r)s "
-        "order by {key} <=> %(v)s::halfvec limit %(k)s"
-    ).format(key=sql.SQL(key), space=sql.Literal(space_id))  # pyright: ignore[reportArgumentType]
+        "and index_no <= {index_no} order by {key} <=> %(v)s::halfvec limit %(k)s"
+    ).format(key=sql.SQL(key), space=sql.Literal(space_id), index_no=sql.Literal(index_no))  # pyright: ignore[reportArgumentType]
 
 
 def trace_chunk(database: Database, chunk_id: int) -> dict[str, Any] | None:

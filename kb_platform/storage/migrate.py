@@ -15,7 +15,9 @@ from sqlalchemy.exc import ProgrammingError
 
 from kb_platform.knowledge.errors import StateError
 from kb_platform.storage.database import Database, driver
+from kb_platform.storage.locks import patience
 
+# Any role may hold this one: before there is a schema nothing else can be locked. It is waited for as long as any other.
 LOCK = "select pg_advisory_xact_lock(hashtextextended('kb_migrate', 0))"
 
 
@@ -31,7 +33,8 @@ def migrate(database: Database, revision: str = "head") -> None:
 
 def upgrade(connection: sa.Connection, database: Database, revision: str = "head") -> None:
     """Create or upgrade one schema within the connection's transaction, as the owner."""
-    connection.exec_driver_sql(LOCK)
+    with patience(driver(connection), f"{database.schema}: something else holds the lock of migrations"):
+        connection.exec_driver_sql(LOCK)
     connection.exec_driver_sql("create extension if not exists vector with schema public")
     _create_roles(database, driver(connection))
     connection.exec_driver_sql(f"create schema if not exists {database.schema}")

@@ -135,17 +135,19 @@ def seal(database: Database, release_id: int, required_gates: Sequence[str]) -> 
 
 
 def promote(database: Database, release_id: int) -> None:
-    """Move the pointer: forward to a candidate or back to a kept release. The signatures decide whether it may, and then the database.
+    """Move the pointer: forward to a candidate or back to a kept release. The database decides whether it may, and then the signatures.
+
+    In this order, and in one transaction: a verdict that is given after its signature was looked for would count.
 
     Raises:
         GateRefusal: a required gate has not passed for this content, its verdict carries no signature of ours, the content is not what was
             sealed, or the release's rows were collected.
     """
-    check_signatures(database, release_id)
     try:
         with database.transaction("promoter") as c:
             c.execute("""insert into active (release_id) values (%s)
                          on conflict (one) do update set release_id = excluded.release_id""", (release_id,))
+            check_signatures(database, c, release_id)
     except psycopg.errors.CheckViolation as error:
         lacking = error.diag.constraint_name == "all_required_gates_passed"  # promote_guard() (migrations/sql/0007_fair_and_named.sql)
         look = f"kb report {database.name} --release {release_id}" if lacking else f"kb releases {database.name}"

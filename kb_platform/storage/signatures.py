@@ -10,6 +10,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
+import psycopg
+
 from kb_platform.knowledge.errors import ConfigError, GateRefusal
 from kb_platform.storage.database import Database
 
@@ -56,16 +58,17 @@ def is_signed(keys: Mapping[str, bytes], statement: Statement, signature: str) -
     return key is not None and hmac.compare_digest(hmac.new(key, statement.message(), hashlib.sha256).hexdigest(), value)
 
 
-def check_signatures(database: Database, release_id: int) -> None:
+def check_signatures(database: Database, connection: psycopg.Connection, release_id: int) -> None:
     """Check the verdicts that count for a release. Those of before signatures (digest version 1) have none.
+
+    The transaction of `connection` holds the release, so that no other verdict can be given until it ends.
 
     Raises:
         GateRefusal: one is not signed with a key of ours; the message names it.
     """
-    with database.transaction("promoter") as c:
-        rows = c.execute(f"""select {COLUMNS}, g.signature from gate_result g join release r using (release_id, content_digest)
-                             where release_id = %s and g.gate = any (r.required_gates) and r.digest_version > 1 order by g.gate""",
-                         (release_id,)).fetchall()
+    rows = connection.execute(
+        f"""select {COLUMNS}, g.signature from gate_result g join release r using (release_id, content_digest)
+            where release_id = %s and g.gate = any (r.required_gates) and r.digest_version > 1 order by g.gate""", (release_id,)).fetchall()
     for *said, signature in rows:
         if not is_signed(database.gate_keys, Statement(database.name, *said), signature):
             raise GateRefusal(f"release {release_id} cannot be promoted: the verdict of {said[2]} carries no signature of a key that is known here",

@@ -16,6 +16,7 @@ from kb_platform.knowledge.errors import StateError
 from kb_platform.storage.apply import OPEN, lock
 from kb_platform.storage.captures import HELD, Capture, pending_captures
 from kb_platform.storage.database import Database
+from kb_platform.storage.index_beside import go_past_index
 from kb_platform.storage.releases import undo
 
 BATCH = 50_000  # rows that one statement closes: its guard holds them all
@@ -46,7 +47,11 @@ def begin_switch(connection: psycopg.Connection, source: str, pipeline: str, rel
     """Close a source's rows if the content holds it under another pipeline only; return how many chunks were closed."""
     switching = connection.execute(f"{HELD} select 1 from switched where release_id > 0 and not exists (select 1 from current)",
                                    {"source": source, "pipeline": pipeline}).fetchone()
-    return _close(connection, source, release_id) if switching else 0
+    if not switching:
+        return 0
+    closed = _close(connection, source, release_id)
+    go_past_index(connection, release_id, closed)  # about as many come, in however many deliveries
+    return closed
 
 
 def leave_out_removed(database: Database, release_id: int, space_id: str, sources: list[str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kb_platform.storage.database import Database
 from kb_platform.storage.guards import changed_guards
+from kb_platform.storage.review_decisions import read_ends
 from kb_platform.storage.signatures import COLUMNS, Statement, is_signed
 
 
@@ -29,8 +30,10 @@ class Verified:
         return not self.wrong
 
 
-def verify(database: Database, release: int | None = None) -> Verified:
+def verify(database: Database, release: int | None = None, reviews: str | None = None) -> Verified:
     """Check one release, or all that are kept, and what is about the whole: promotions and guards.
+
+    `reviews` is the URL of the review worker's database: what it decided is what was accepted here.
 
     Digests are recomputed from every row of a release, so that it takes some seconds for 100,000 chunks. `unsigned` counts verdicts from
     before verdicts were signed (digest version 1).
@@ -43,6 +46,7 @@ def verify(database: Database, release: int | None = None) -> Verified:
     documents = sum(_check(wrong, lambda r=r: _content(database, r)) for r in releases)
     verdicts, unsigned = _verdicts(database, wrong)
     promotions = _promotions(database, wrong)
+    wrong.extend(_acceptances(database, reviews) if reviews else ())
     wrong.extend(changed_guards(database))
     return Verified(releases, documents, verdicts, unsigned, promotions, tuple(wrong))
 
@@ -83,6 +87,9 @@ def _content(database: Database, release: int) -> Iterator[str | int]:
             {"r": release}).fetchall()
         yield from (f"release {release}: {name} is not what was sealed" for name, same, _ in rows if not same)
         yield len(rows)
+        if c.execute("""select exists (select 1 from chunk c join release r on r.release_id = %s
+                        where c.valid_from <= r.release_id and c.valid_to > r.release_id and c.index_no > r.index_no)""", (release,)).fetchone() == (True,):
+            yield f"release {release}: it holds chunks past its index, which searches do not find"
         if sum(row[2] or 0 for row in rows) != chunks:
             yield f"release {release}: it holds another number of chunks than the {chunks} that were sealed"
         terms = c.execute(
@@ -94,7 +101,7 @@ def _content(database: Database, release: int) -> Iterator[str | int]:
             {"r": release}).fetchall()[0][0]
         if terms:
             yield f"release {release}: the document frequencies of {terms} words are not those of its chunks"
-        if c.execute("select digest from sealed_digest(%s)", (release,)).fetchall()[0][0] != digest:
+        if c.execute("select s.digest from release r, sealed_digest(r) s where r.release_id = %s", (release,)).fetchall()[0][0] != digest:
             yield f"release {release}: its digest is not that of its documents and words"
 
 
@@ -130,3 +137,14 @@ def _promotions(database: Database, wrong: list[str]) -> int:
     wrong.extend(f"release {r} was promoted, and its gate {gate} has not passed" for r, gate in failed)
     wrong.extend(f"release {r} is called promoted, and no promotion is on record" for (r,) in never)
     return len(moves)
+
+
+def _acceptances(database: Database, reviews: str) -> Iterator[str]:
+    """Yield the verdicts that no reviewer let pass, by what the review worker has recorded."""
+    with database.transaction("owner") as c:
+        rows = c.execute("""select a.release_id, a.gate, a.review_id, o.run_id, o.digest, o.reviewer_id from acceptance a
+                            join review_outcome o using (review_id) order by 1, 2, 3""").fetchall()
+    decided = {(end.review_id, end.run_id, end.digest, end.reviewer_id) for end in read_ends(reviews, [row[2] for row in rows]) if end.status == "approved"}
+    for release, gate, *said in rows:
+        if tuple(said) not in decided:
+            yield f"release {release}: {said[-1]} is said to have accepted the verdict of {gate}, and the review worker has no such decision"

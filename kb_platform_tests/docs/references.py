@@ -167,7 +167,8 @@ said can be changed by none of them, nor by the owner of the tables, also under 
 Who owns the tables can switch the triggers off. That is not prevented: it is written down (`guard_change`, where the owner is a superuser), and what was done
 meanwhile is found: `kb verify` recomputes every digest from the rows, checks every signature, the chain of promotions, and compares every trigger, function,
 policy, grant, constraint and column with what this version's migrations make. So is a verdict that the gate's role said without the key, past which the promoter's role
-moved the pointer by SQL: the step that promotes checks signatures, and the database cannot. The asset check `verified` of `<kb>/maintenance` does so every day.
+moved the pointer by SQL: the step that promotes checks signatures, and the database, which has no key, cannot. One of the two roles alone moves nothing. And so is an approval
+that the decider's role wrote down and no reviewer gave: the review worker has no such decision. The asset check `verified` of `<kb>/maintenance` does so every day.
 
 Neither prevented nor found: a superuser who also has the key of the signatures (`KB_GATE_KEYS`) and makes digests, verdicts and promotions that agree; a
 superuser who changes the server's binaries or its catalogs by hand; what a source delivers, which is what gates and reviewers are for.

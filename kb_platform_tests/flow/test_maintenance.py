@@ -75,7 +75,7 @@ def test_the_command_does_what_its_dry_run_said_as_a_run_of_dagster(make_kb: Mak
         shown = event.asset_materialization.metadata
     assert (shown["horizon"].value, shown["deleted/chunks"].value) == (4, 3)
     measured = [record.data for record in shown["sizes"].records]
-    assert {"chunk_" + done["indexes"][0] + "_hnsw"} <= {size["index"] for size in measured}
+    assert {"chunk_" + done["indexes"][0] + "_hnsw_1"} <= {size["index"] for size in measured}
     assert sum(size["bytes"] for size in measured) == done["bytes"]["tables"] + done["bytes"]["indexes"]
     assert "release 1 cannot be promoted: its rows were collected" in refused(capsys, "rollback", kb.name, "--release", "1")
     (kb.folder / "golden").mkdir()

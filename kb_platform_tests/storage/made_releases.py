@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import itertools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ SPACE = EmbeddingSpace(model="made", model_sha256="0" * 64, dimension=384, max_t
                        passage_prefix="", chunker="made")
 INTEGRITY = ("coverage", "index_recall", "embedding_health")
 PIPELINE = "made"
+RUNS = itertools.count(1)
 
 
 def sha(text: str) -> bytes:
@@ -64,10 +66,10 @@ class MadeReleases:
 
     def judge(self, release: int, gates: Mapping[str, str] | None = None) -> bytes:
         """Seal a release and give verdicts by gate; integrity gates pass. Return the digest."""
-        verdicts = dict.fromkeys(INTEGRITY, "pass") | dict(gates or {})
+        verdicts, run = dict.fromkeys(INTEGRITY, "pass") | dict(gates or {}), f"run {next(RUNS)}"
         digest = seal(self.database, release, tuple(verdicts))
         for gate, verdict in verdicts.items():
-            record_gate(self.database, release, digest, GateResult(gate, verdict == "pass", verdict, 1.0, 1.0, {}), "test")
+            record_gate(self.database, release, digest, GateResult(gate, verdict == "pass", verdict, 1.0, 1.0, {}), run)
         return digest
 
     def release(self, texts: Mapping[str, str | None]) -> int:

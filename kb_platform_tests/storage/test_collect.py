@@ -33,7 +33,7 @@ from kb_platform_tests.storage.made_releases import (
 )
 
 TABLES = ("chunk", "document_version", "passage", "term_df", "vector", "gc_horizon", "embedding_space", "release", "active", "capture")
-HNSW = f"chunk_{SPACE.space_id}_hnsw"
+HNSW = f"select name, whole from hnsw_indexes('{SPACE.space_id}')"
 
 
 def collected(store: Store, keep: int, **retention: Any) -> Maintained:
@@ -126,11 +126,12 @@ def test_an_index_is_built_anew_at_the_dead_share_and_not_before() -> None:
     assert space_indexes(store.database)[0].dead == 2
     discard(store.database, made.apply({f"d{n}": f"in vain {n}" for n in range(20)}))
     assert space_indexes(store.database)[0].dead == 22, "rows of a discarded release wear the index as well"
-    before = run(store.database, f"select pg_relation_filenode('{HNSW}')")
+    (before,) = run(store.database, HNSW)
     second = collected(store, 1)
     (rebuilt,) = second.rebuilt
     assert (second.collected.dead_share, rebuilt.dead, rebuilt.note) == (round(22 / 61, 4), 0, None)
-    assert run(store.database, f"select pg_relation_filenode('{HNSW}')") != before
+    (after,) = run(store.database, HNSW)
+    assert after != before
     assert (space_indexes(store.database)[0].rows, space_indexes(store.database)[0].dead) == (39, 0)
     assert run(store.database, "select command, object from guard_change where not by_platform") == []
 

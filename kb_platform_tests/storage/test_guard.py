@@ -123,6 +123,11 @@ ATTACKS = {
     "truncate what was touched": "truncate touched",
     "an older digest": "update release set digest_version = 1 where release_id = 3",
     "another count of chunks": "update release set chunk_count = 0 where release_id = 3",
+    "forget what was touched": "delete from touched",
+    "something else was touched": "update touched set doc_id = 'x' where doc_id = 'a'",
+    "another index of live": "update release set index_no = 7 where release_id = 2",
+    "hide a chunk from searches": "update chunk set index_no = 7 where valid_from = 1",
+    "hide a chunk in its partition": f"update {PARTITION} set index_no = 7 where valid_from = 1",
     "rewrite a chunk in its partition": f"update {PARTITION} set content = 'poison' where valid_from = 1",
     "close a chunk in its partition": f"update {PARTITION} set valid_to = 2 where valid_to = 2147483647",
     "delete from the partition": f"delete from {PARTITION} where valid_from = 1",
@@ -293,7 +298,7 @@ def test_a_reader_learns_nothing_of_what_was_not_promoted(database: Database) ->
         assert not c.execute("select 1 from release where release_id = 3").fetchall()
     for statement in ("select readable_release(3)", "select * from term_statistics(3, '{1}')", "select * from term_statistics_rows(2, '{1}')",
                       "select * from passage", "select * from term_df", "select * from vector", "select * from gate_result", "select * from capture",
-                      "select * from review_case", "select * from review_ledger", "select * from review_outcome", "select * from acceptance", "select * from guard_change", "select text_digest(3)", "select * from sealed_digest(3)", "select * from digests_of_rows(3, false)", "select * from document_digest", "select * from judgement", "set local row_security = off; select * from chunk"):
+                      "select * from review_case", "select * from review_ledger", "select * from review_outcome", "select * from acceptance", "select * from guard_change", "select text_digest(3)", "select sealed_digest(r) from release r", "select * from digests_of_rows(3, false)", "select * from document_digest", "select * from judgement", "set local row_security = off; select * from chunk"):
         with refused(database, "reader") as c:
             c.execute(statement.encode())
 

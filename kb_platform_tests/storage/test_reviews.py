@@ -14,7 +14,7 @@ from kb_platform.storage.reports import past_releases
 from kb_platform.storage.review_cases import list_cases, raise_cases, reopen_case
 from kb_platform.storage.review_ledger import backlog, reviews_to_withdraw, unfinished_reviews
 from kb_platform.storage.review_outcomes import acceptances, apply_end, outcomes
-from kb_platform_tests.storage.made_releases import INTEGRITY, MadeReleases
+from kb_platform_tests.storage.made_releases import INTEGRITY, RUNS, MadeReleases
 from kb_platform_tests.storage.made_reviews import end, open_case, start
 
 GOLDENS, OTHER_GOLDENS = "ab" * 32, "cd" * 32
@@ -24,12 +24,12 @@ NUMBERS = iter(range(1000))
 
 def judge(releases: MadeReleases, release: int, verdict: str, goldens: str = GOLDENS, gate: str = GATE) -> bytes:
     database = releases.database
-    digest = seal(database, release, (*INTEGRITY, GATE))
+    digest, run = seal(database, release, (*INTEGRITY, GATE)), f"run {next(RUNS)}"
     for name in INTEGRITY:
-        record_gate(database, release, digest, GateResult(name, True, "pass", 1.0, 1.0, {}), "test")
+        record_gate(database, release, digest, GateResult(name, True, "pass", 1.0, 1.0, {}), run)
     case = ReviewCase(CaseKind.INCONCLUSIVE_VERDICT, gate, verdict_digest(digest, goldens), {})
     cases = {CaseKind.INCONCLUSIVE_VERDICT: [case] if verdict == "inconclusive" else []}
-    record_gate(database, release, digest, GateResult(gate, verdict == "pass", verdict, 0.5, 0.9, {}, goldens, cases), "test")
+    record_gate(database, release, digest, GateResult(gate, verdict == "pass", verdict, 0.5, 0.9, {}, goldens, cases), run)
     return digest
 
 

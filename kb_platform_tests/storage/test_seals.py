@@ -8,8 +8,11 @@ import threading
 import psycopg
 import pytest
 
+from kb_platform.knowledge.errors import GateRefusal
 from kb_platform.storage.database import Database
+from kb_platform.storage.gates import GateResult, record_gate
 from kb_platform.storage.releases import get_release, live_release, promote
+from kb_platform_tests.homes import damaged
 from kb_platform_tests.storage.made_releases import MadeReleases, wait_until_blocked
 
 
@@ -48,6 +51,73 @@ def test_a_seal_gets_the_true_digest_and_an_undone_one_voids_the_verdicts(releas
     releases.judge(candidate, {"golden_retrieval": "regression"})
 
 
+def test_a_seal_with_fewer_gates_is_of_other_content_that_nobody_has_judged(releases: MadeReleases, database: Database, candidate: int) -> None:
+    judged = releases.judge(candidate, {"golden_retrieval": "regression"})
+    with pytest.raises(psycopg.errors.CheckViolation, match="gates not passed: coverage"), database.transaction("owner") as c:
+        c.execute("update release set status = 'building' where release_id = %s", (candidate,))
+        row = c.execute("""update release set status = 'sealed', required_gates = '{coverage,index_recall,embedding_health}', digest_version = 1
+                           where release_id = %s returning content_digest, digest_version, promotable""", (candidate,)).fetchone()
+        assert row is not None
+        assert (bytes(row[0]) != judged, row[1:]) == (True, (3, False))
+        c.execute("update active set release_id = %s", (candidate,))
+
+
+def test_what_a_candidate_touched_cannot_be_forgotten_before_its_seal(database: Database, candidate: int) -> None:
+    for attack in ("delete from touched", "update touched set doc_id = 'x'", "truncate touched"):
+        with pytest.raises(psycopg.errors.CheckViolation), database.transaction("owner") as c:
+            assert c.execute("select count(*) from touched").fetchone() != (0,)
+            c.execute(attack.encode())
+
+
+def test_a_verdict_that_another_one_has_replaced_cannot_be_said_again(releases: MadeReleases, database: Database, candidate: int) -> None:
+    digest = releases.judge(candidate, {"golden_retrieval": "pass"})
+    worse = GateResult("golden_retrieval", False, "regression", 0.5, 0.9, {})
+    for _ in range(2):  # a step that is tried again says the same
+        record_gate(database, candidate, digest, worse, "later")
+    with database.transaction("owner") as c:
+        assert c.execute("select count(*) from judgement where run_id = 'later'").fetchone() == (1,)
+    columns = "release_id, gate, content_digest, verdict, metric, threshold, golden_hash, run_id, signature"
+    with pytest.raises(psycopg.errors.CheckViolation, match="another one has replaced"), database.transaction("gate") as c:
+        c.execute(f"insert into judgement ({columns}) select {columns} from judgement where release_id = %s and gate = 'golden_retrieval' and verdict = 'pass'".encode(),
+                  (candidate,))
+    assert not get_release(database, candidate).promotable
+
+
+def test_a_verdict_that_is_forged_while_the_pointer_waits_for_it_moves_nothing(releases: MadeReleases, database: Database, candidate: int) -> None:
+    digest = releases.judge(candidate, {"golden_retrieval": "regression"})
+    said: list[object] = []
+
+    def promoting() -> None:
+        try:
+            promote(database, candidate)
+        except GateRefusal as error:
+            said.append(str(error))
+
+    damaged(database, f"release {candidate}: the verdict pass of golden_retrieval carries no signature")
+    with database.transaction("gate") as c:
+        c.execute("insert into judgement (release_id, gate, content_digest, verdict, signature) values (%s, 'golden_retrieval', %s, 'pass', 'home:00')", (candidate, digest))
+        thread = threading.Thread(target=promoting)
+        thread.start()
+        wait_until_blocked(database)
+    thread.join()
+    assert live_release(database) == 2
+    assert "the verdict of golden_retrieval carries no signature" in str(said)
+
+
+def test_a_promotion_is_logged_by_the_pointer_alone_whatever_trigger_says_it(database: Database) -> None:
+    forge = """create temp table mine (a int) on commit drop;
+               create function pg_temp.forge() returns trigger language plpgsql as
+                 $$ begin insert into promotion_log (from_release, to_release, by_user) values (%s, %s, 'somebody'); return null; end $$;
+               create trigger forge after insert on mine for each row execute function pg_temp.forge(); insert into mine values (1)"""
+    for before, after in ((2, 1), (1, 2), (2, 3), (3, 3)):
+        with pytest.raises(psycopg.errors.CheckViolation, match="by the pointer itself"), database.transaction("owner") as c:
+            c.execute((forge % (before, after)).encode())
+    with pytest.raises(Undone), database.transaction("owner") as c:
+        c.execute((forge % (2, 2)).encode())
+        assert c.execute("select by_user from promotion_log order by id desc limit 1").fetchone() == ("kb",), "in nobody else's name"
+        raise Undone
+
+
 def test_a_seal_waits_for_rows_that_are_being_written_and_counts_them(releases: MadeReleases, database: Database, candidate: int) -> None:
     with database.transaction("writer") as c:
         c.execute("""insert into document_version (source, doc_id, version_hash, day, seq, capture_id, valid_from, title, media_type, source_object)
@@ -57,7 +127,7 @@ def test_a_seal_waits_for_rows_that_are_being_written_and_counts_them(releases: 
         wait_until_blocked(database)
     sealing.join()
     with database.transaction("owner") as c:
-        row = c.execute("select s.digest, r.document_count from release r, sealed_digest(%s) s where r.release_id = %s", (candidate, candidate)).fetchone()
+        row = c.execute("select s.digest, r.document_count from release r, sealed_digest(r) s where r.release_id = %s", (candidate,)).fetchone()
     assert row == (get_release(database, candidate).content_digest, 5)
 
 

@@ -7,12 +7,15 @@ import psycopg
 import pytest
 
 from kb_platform.knowledge.errors import GateRefusal
+from kb_platform.release.waivers import ask_for_waiver
 from kb_platform.storage.database import Database
 from kb_platform.storage.guards import changed_guards
 from kb_platform.storage.releases import promote
+from kb_platform.storage.review_outcomes import apply_end
 from kb_platform.storage.verify import verify
 from kb_platform_tests.homes import damaged
 from kb_platform_tests.storage.made_releases import SPACE, MadeReleases
+from kb_platform_tests.storage.made_reviews import end, open_case, start
 
 pytestmark = pytest.mark.random_order(disabled=True)  # what one forges, the others would find
 PARTITION = f"chunk_{SPACE.space_id}"
@@ -30,6 +33,8 @@ CONTENT = {
     "a chunk of an older release": ("update chunk set valid_to = 2147483647 where doc_id = 'c'", "release 2: docs/c is not what was sealed"),
     "other frequencies": ("update term_df set df = df + 1 where term = 1", "document frequencies of 1 words"),
     "another digest of a document": ("update document_digest set digest = '\\x00' where doc_id = 'd'", "release 2: docs/d is not what was sealed"),
+    "a chunk past the index": ("update chunk set index_no = 7 where doc_id = 'd'", "it holds chunks past its index"),
+    "other gates": ("update release set required_gates = '{coverage,index_recall}' where release_id = 2", "its digest is not that of"),
     "another digest": ("update release set content_digest = '\\x00' where release_id = 2", "its digest is not that of its documents"),
 }
 JUDGED = {
@@ -156,6 +161,16 @@ def test_the_pointer_that_sql_moved_past_a_forged_verdict_is_found(releases: Mad
         assert f"release {failed}: the verdict pass of golden_retrieval carries no signature of a key that is known here" in verify(database).wrong
     finally:
         promote(database, 2)
+
+
+def test_an_approval_that_no_reviewer_gave_is_found(releases: MadeReleases, database: Database) -> None:
+    failed = releases.apply({"a": "three a"})
+    releases.judge(failed, {"golden_retrieval": "regression"})
+    ask_for_waiver(database, "golden_retrieval", "known", "ann")
+    case = open_case(database, "golden_retrieval")
+    apply_end(database, end(case, start(database, case)))  # as the decider's role can, whatever was decided
+    found = [s for s in verify(database, reviews=database.owner_url).wrong if "carries no signature" not in s]
+    assert found == [f"release {failed}: dr.reviewer is said to have accepted the verdict of golden_retrieval, and the review worker has no such decision"]
 
 
 def test_guards_are_compared_for_every_space_that_is_there(database: Database) -> None:

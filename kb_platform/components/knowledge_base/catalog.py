@@ -67,6 +67,7 @@ COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("term_weights", "sparsevec(1000000000)", "BM25F: saturated term frequencies."),
         ("embedding", "halfvec", "The vector, of length 1."),
         ("space_id", "text", "The embedding space, and with it the partition."),
+        ("index_no", "integer", "An HNSW index of this number, or of a higher one, holds it."),
     ),
     "release_candidate": (
         ("release_id", "integer", "Releases count from 1; ids are never used again."),
@@ -86,7 +87,8 @@ COLUMNS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("created_at", "timestamp with time zone", "When it was opened."),
         ("sealed_at", "timestamp with time zone", "When its content was frozen."),
         ("promoted_at", "timestamp with time zone", "When it was first promoted."),
-        ("digest_version", "integer", "2: the digest covers vectors, weights and layout, too; 1: releases from before that."),
+        ("digest_version", "integer", "3: the digest covers vectors, weights, layout and the required gates, too; 2: without the gates; 1: without all of these."),
+        ("index_no", "integer", "An index of this number, or of a higher one, holds all of its chunks."),
     ),
     "promoted_release": (
         ("one", "boolean", "Always true: there is one row."),

@@ -35,9 +35,10 @@ def verified_check(kb: KnowledgeBase) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=dg.AssetKey([kb.name, "maintenance"]), name="verified", op_tags=pod_tags(kb, kb.compute.run_pods),
                     description="Digests, signatures, promotions and guards are as they were sealed, signed and shipped: what `kb verify` does.")
     def verified(platform: Platform) -> dg.AssetCheckResult:
+        from kb_platform.resources.reviews import decisions_url
         from kb_platform.storage.verify import verify
 
-        done = verify(platform.store(kb).database)
+        done = verify(platform.store(kb).database, reviews=decisions_url())
         numbers = {"releases": len(done.releases), "documents": done.documents, "verdicts": done.verdicts, "promotions": done.promotions}
         return dg.AssetCheckResult(passed=done.holds, severity=dg.AssetCheckSeverity.ERROR, description=done.wrong[0] if done.wrong else "all holds",
                                    metadata={**numbers, "wrong": dg.MetadataValue.json(list(done.wrong))})
