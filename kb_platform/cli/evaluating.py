@@ -76,17 +76,19 @@ def _show(report: dict[str, Any], worst: int) -> None:
 
 
 def _evaluate_documents(kb: KnowledgeBase, release: int | None, queries: Path, qrels: Path, out: Out, *, quiet: bool) -> dict:
+    from kb_platform.quality.equal_documents import one_place_each
     from kb_platform.quality.metrics import evaluate_run
     from kb_platform.quality.trec_files import read_query_set
-    from kb_platform.storage.document_texts import missing_documents
+    from kb_platform.storage.document_texts import copies, missing_documents
 
     query_set = read_query_set(queries, qrels)
     retriever, readable = make_retriever(kb, "gate" if release else "reader", release)
     with progress_bars("searching", quiet=quiet) as progress:
         asked = counted(query_set.queries.items(), progress, "queries", len(query_set.queries))
-        run = {query: retriever.documents(text, readable) for query, text in asked}
-    _write_trec(out, query_set.qrels, run)
-    found = evaluate_run(query_set.qrels, run, MEASURES)
+        ranked = {query: retriever.documents(text, readable) for query, text in asked}
+    run, judgments = one_place_each(ranked, query_set.qrels, copies(store(kb.name).database, readable))
+    _write_trec(out, judgments, run)
+    found = evaluate_run(judgments, run, MEASURES)
     judged = {document for grades in query_set.qrels.values() for document, grade in grades.items() if grade > 0}
     missing = missing_documents(store(kb.name).database, readable, judged)
     return {"knowledge_base": kb.name, "release": readable, "queries": found.queries, "metrics": found.mean, "level": "document",

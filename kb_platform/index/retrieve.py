@@ -111,11 +111,14 @@ class Retriever:
             yield from hits
 
     def documents(self, text: str, release: int, *, k: int = 100) -> dict[str, float]:
-        """Return documents by their best chunk's score: for query sets that judge documents."""
+        """Return documents by their own best chunk's score: for query sets that judge documents.
+
+        Here a paragraph that many documents share does not lift the others to the place of the best: what tells them apart counts.
+        """
+        question = self._questions(self.prepare([text], release), release)[0]
         found: dict[str, float] = {}
-        for hit in self.search(text, release, k=4 * self.parameters.depth):
-            for place in (hit, *hit.also_in):
-                found.setdefault(place.doc_id, hit.score)
+        for hit in _answered(question, self._ask(question, release, None, 4 * self.parameters.depth)):
+            found.setdefault(hit.doc_id, hit.score)
         return dict(list(found.items())[:k])
 
     def _ask(self, question: Question, release: int, where: Mapping[str, Any] | None, k: int) -> list[Hit]:

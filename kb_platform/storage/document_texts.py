@@ -20,6 +20,18 @@ def missing_documents(database: Database, release_id: int, ids: Collection[str])
     return sorted(set(ids) - {doc_id for (doc_id,) in rows})
 
 
+def copies(database: Database, release_id: int) -> dict[str, str]:
+    """Return for each document id whose text is also another's the first id, in order, of those with this text."""
+    statement = """with texts as (
+        select d.doc_id, array_agg(p.content_hash order by p.ordinal) as text from document_version d join passage p on p.version_id = d.id
+        where d.valid_from <= %(r)s and d.valid_to > %(r)s group by d.id, d.doc_id)
+      select distinct on (doc_id) doc_id, first from (
+        select doc_id, min(doc_id collate "C") over (partition by text) as first, count(*) over (partition by text) as documents from texts
+      ) t where documents > 1 order by doc_id, first collate "C" """
+    with database.transaction("gate") as c:
+        return dict(c.execute(statement, {"r": release_id}).fetchall())
+
+
 def document_texts(
     database: Database, release_id: int, doc_ids: Collection[str] | None = None
 ) -> Iterator[tuple[tuple[str, str], str]]:

@@ -92,8 +92,17 @@ def test_copies_of_a_text_take_one_place_and_name_each_other(ward: KnowledgeBase
     assert {first["doc_id"], *(at["doc_id"] for at in first["also_in"])} == {f"leaf{n}" for n in range(12)}
     assert not second["also_in"] and not second["doc_id"].startswith("leaf")
     assert "also in notes/leaf" in CliRunner().invoke(app, ["search", ward.name, question]).stdout
-    retriever, release = make_retriever(ward, "reader", None)
-    assert len({score for doc_id, score in retriever.documents(question, release).items() if doc_id.startswith("leaf")}) == 1
+
+
+def test_copies_of_a_document_take_one_place_where_documents_are_judged(ward: KnowledgeBase, tmp_path: Path) -> None:
+    (tmp_path / "q.jsonl").write_text(json.dumps({"_id": "hours", "text": "opening hours of the pharmacy"}))
+    (tmp_path / "qrels.tsv").write_text("hours\tleaf7\t1\nhours\tleaf11\t2\nhours\tfr\t1\n")
+    arguments = ["evaluate", ward.name, "--queries", str(tmp_path / "q.jsonl"), "--qrels", str(tmp_path / "qrels.tsv")]
+    written = ["--run-out", str(tmp_path / "run"), "--qrels-out", str(tmp_path / "judged"), "--json"]
+    shown = json.loads(CliRunner().invoke(app, [*arguments, *written]).stdout)
+    assert shown["metrics"]["Success@1"] == 1 and shown["metrics"]["R@10"] == 1
+    assert (tmp_path / "run").read_text().count("leaf") == 1
+    assert (tmp_path / "judged").read_text().splitlines() == ["hours 0 fr 1", "hours 0 leaf0 2"]
 
 
 def test_judged_documents_that_are_not_there_are_counted_and_named(ward: KnowledgeBase, tmp_path: Path) -> None:
