@@ -1,6 +1,7 @@
 """`kb migrate`: what a deployment runs before it starts anything of a new version."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -9,13 +10,22 @@ import pytest
 from kb_platform.cli import main, session
 from kb_platform.knowledge.errors import StateError
 from kb_platform.local.environment import database_url
+from kb_platform.settings import Settings
 from kb_platform.storage import migrations
 from kb_platform.storage.database import Database
 from kb_platform.storage.migrate import migrate as migrate_schema
 from kb_platform.storage.revisions import revision
 from kb_platform_tests.flow.conftest import MakeKb
+from kb_platform_tests.homes import at_home
 
 NEWEST = max(path.name[:4] for path in (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))
+
+
+@pytest.fixture(autouse=True)
+def home(served: Settings, tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder of knowledge bases for each test: a wrong definition that another module left would migrate nothing."""
+    with at_home(served.model_copy(update={"defs": tmp_path / "defs"})):
+        yield tmp_path
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -32,7 +42,7 @@ def test_every_schema_is_brought_up_once_and_left_alone_then(make_kb: MakeKb, ca
     migrate_schema(database, "0003")
     code, said = run(capsys, "--json")
     found = json.loads(said)
-    assert code == 0
+    assert code == 0, found
     assert found["knowledge_bases"][new.name] == {"schema": f"kb_{new.name}", "before": None, "revision": NEWEST}
     assert found["knowledge_bases"][old.name]["before"] == "0003"
     assert found["review"]["schema"] == "review"
