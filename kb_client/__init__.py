@@ -3,7 +3,7 @@
 client        Client and its KnowledgeBase; read this first
 async_client  the same with await
 calls         what is sent, and what comes back: shared by both
-retries       when something is tried again: pure
+retries       when something is tried again: shared by both
 messages      what comes back, as values
 errors        what can go wrong
 llama_index   a retriever for LlamaIndex; langchain: one for LangChain. Extras: their libraries are imported by these modules alone

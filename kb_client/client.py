@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from kb_client import calls
 from kb_client.calls import Call, Pin, Value
-from kb_client.errors import Busy, Unreachable
+from kb_client.errors import Busy
 from kb_client.messages import Answer, Chunk, Document, Release, ReleaseList
-from kb_client.retries import is_passing, pause
+from kb_client.retries import Attempts
 
 Message = TypeVar("Message", bound=BaseModel)
 TIMEOUT, PATIENCE = 30.0, 15.0  # seconds for an answer, and for all attempts at one
@@ -63,21 +63,13 @@ class Client:
         Raises:
             KbClientError: see errors.py.
         """
-        end = time.monotonic() + self._patience
-        for attempt in range(1000):
-            asked: float | None = None
+        attempts = Attempts(str(self._http.base_url), self._patience, repeatable=call.repeatable)
+        while True:
             try:
                 return calls.read_answer(call, self._http.request(call.method, call.path, params=call.params, json=call.body))
-            except httpx.TransportError as error:
-                failed: Exception = Unreachable(f"{self._http.base_url}: {type(error).__name__}: {error}")
-                again = is_passing(error, repeatable=call.repeatable)
-            except Busy as error:
-                failed, again, asked = error, True, error.retry_after
-            wait = pause(attempt, asked, end - time.monotonic()) if again else None
-            if wait is None:
-                raise failed
-            time.sleep(wait)
-        raise AssertionError("patience ends before that")
+            except (httpx.TransportError, Busy) as error:
+                failed = error
+            time.sleep(attempts.wait_after(failed))
 
 
 @dataclass(frozen=True)

@@ -23,12 +23,12 @@ class Told:
 
 def tell(alerts: Sequence[Alert], channels: Sequence[Channel], before: Collection[str], waits: Sequence[float] = WAITS) -> Told:
     """Send what no earlier round has told; `before` are its deliveries."""
-    told, troubles, sent = set[str](), [], 0
+    known, told, troubles, sent = frozenset(before), set[str](), [], 0
     end = time.monotonic() + AT_MOST
     for channel in channels:
         for alert in alerts:
             deliveries = {f"{channel.name}:{key}" for key in alert.keys}
-            if deliveries <= set(before):
+            if deliveries <= known:
                 continue
             if time.monotonic() > end:
                 troubles.append("this round took long: the rest is told in the next")

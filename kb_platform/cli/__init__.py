@@ -40,7 +40,7 @@ from kb_platform.cli.output import WrongUsage, report_errors
 HELP = """Build, evaluate and promote knowledge bases.
 
 Exit codes: 0 done (refresh: promoted), 1 error, 2 wrong usage, 3 the gate says regression, or something is not as it was sealed (kb verify),
-4 the gate is inconclusive, 5 warnings (kb golden check), or something lost (kb repair), 6 texts wait for the GPU window (kb refresh).
+4 the gate is inconclusive, 5 warnings (kb golden check, kb validate), or something lost (kb repair), 6 texts wait for the GPU window (kb refresh).
 """
 
 

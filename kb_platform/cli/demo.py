@@ -189,8 +189,8 @@ def _check_day(number: int, report: dict[str, Any], reports: list[dict[str, Any]
 
 
 def _look_back(kb: KnowledgeBase, days: list[dict[str, Any]], claims: Claims) -> None:
-    from kb_platform.cli.queries import as_object, make_retriever
-    from kb_platform.serving.hits_text import hits_text
+    from kb_platform.cli.queries import make_retriever
+    from kb_platform.serving.hits_text import as_object, hits_text
     from kb_platform.storage.releases import live_release
 
     first, second, third = (day["release"] for day in days)

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from kb_platform.cli.output import console, count_of, show_table, show_text
+from kb_platform.quality.named_ids import named_ids
 
 PRINTED, PLACES = 3, 3  # queries, and places of each list; --json has all that were stored, with their words
 NAMED = 12  # goldens that a line about a slice names
@@ -67,13 +68,8 @@ def _show_slices(slices: Sequence[Mapping[str, Any]]) -> None:
                ((s["slice"], s["goldens"], f"{s['answered']:.3f}", "" if s["live"] is None else f"{s['live']:.3f}", len(s["worse"]), len(s["unanswered"]))
                 for s in slices))
     for s in slices if len(slices) == 1 else slices[1:]:  # the first is all of them
-        parts = (f"{said} {_named(s[kind])}" for said, kind in (("got worse:", "worse"), ("not answered:", "unanswered")) if s[kind])
+        parts = (f"{said} {named_ids(s[kind], NAMED)}" for said, kind in (("got worse:", "worse"), ("not answered:", "unanswered")) if s[kind])
         show_text(f"{s['slice']}: {'; '.join(parts)}", 0)
-
-
-def _named(ids: Sequence[str]) -> str:
-    more = len(ids) - NAMED
-    return ", ".join(ids[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _show_places(name: str, hits: Sequence[Mapping[str, Any]]) -> None:

@@ -9,7 +9,7 @@ from kb_platform.cli.releasing import ReleaseOption
 from kb_platform.cli.session import database_running, knowledge_base, store
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-from kb_platform.serving.hits_text import print_hits
+from kb_platform.serving.hits_text import as_object, print_hits
 
 
 def register(app: typer.Typer) -> None:
@@ -63,14 +63,6 @@ def _where(filters: list[str]) -> dict[str, str]:
     if bad is not None:
         raise WrongUsage(f"--filter {bad!r}", expected="KEY=VALUE")
     return {key: value for key, _, value in pairs}
-
-
-def as_object(hit: Any) -> dict[str, Any]:
-    """Return a hit as --json prints it, and as the search API sends it."""
-    return {"chunk": hit.chunk_id, "source": hit.source, "doc_id": hit.doc_id, "title": hit.title, "start": hit.start, "end": hit.end,
-            "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content,
-            "also_in": [{"chunk": at.chunk_id, "source": at.source, "doc_id": at.doc_id, "title": at.title, "start": at.start, "end": at.end}
-                        for at in hit.also_in]}
 
 
 def make_retriever(kb: KnowledgeBase, role: Any, release: int | None) -> tuple[Any, int]:

@@ -26,7 +26,7 @@ from kb_platform.storage.vectors import space_of_release
 BATCH = 128  # questions of one transaction; their hits, with texts, are what memory holds at a time
 CONNECTIONS = 2  # a role's pool has as many
 
-_PREPARING = Lock()  # the stemmer keeps its word in itself, and a model computes for one caller at a time
+_PREPARING = Lock()  # a model computes for one caller at a time
 
 
 @dataclass(frozen=True)

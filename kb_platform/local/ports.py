@@ -4,6 +4,8 @@ import random
 import socket
 from pathlib import Path
 
+from kb_platform.knowledge.errors import StateError
+
 # Below what Linux, macOS and Windows give to outgoing connections (from 32768 or 49152): any of those could take the port of a
 # server that is down for a moment, which would then come back at another address.
 SERVERS = range(20_000, 32_000)
@@ -43,6 +45,23 @@ def choose(path: Path, host: str = "127.0.0.1") -> int:
         port = _new(host)
         path.write_text(f"{port}\n")
     return port
+
+
+def for_server(path: Path, *, runs: bool, wanted: int = 0, host: str = "127.0.0.1", variable: str = "") -> int:
+    """Return the remembered port of a server that runs and may stay there; else the wanted one, or any free one (0), remembered from now on.
+
+    Raises:
+        StateError: somebody else has the one that `variable` asks for.
+    """
+    serving = remembered(path)
+    if runs and serving and wanted in (0, serving):
+        return serving
+    if wanted == 0:
+        return choose(path, host)
+    if not is_free(wanted, host):
+        raise StateError(f"port {wanted} is taken by another program", where=variable, action="name another port, or leave it unset")
+    path.write_text(f"{wanted}\n")
+    return wanted
 
 
 def _new(host: str) -> int:

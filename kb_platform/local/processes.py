@@ -166,10 +166,8 @@ def _session_of(pid: int) -> int:
 
 def _mark(pid: int) -> str:
     """Return what tells a process from any other that ever had its pid, or "" where there is none."""
-    try:
-        return mark_of(pid)
-    except NotImplementedError:
-        pass
+    if (mark := mark_of(pid)) is not None:
+        return mark
     try:
         return f"{psutil.Process(pid).create_time():.3f}"
     except psutil.NoSuchProcess:

@@ -9,14 +9,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.error import URLError
 
 from kb_platform.knowledge.errors import StateError, TransientError
 from kb_platform.local import processes
+from kb_platform.local.dagster_pages import DIRECTLY
 from kb_platform.local.postgres import Report
 from kb_platform.local.processes import ProcessRecord
 
 POLL = 0.2  # seconds
 STOPPING = 20  # seconds that processes get to end what they are at
+READY = 5  # seconds that a monitor may take to answer
 
 
 def _nothing() -> str:
@@ -76,6 +79,15 @@ def wait(home: Path, program: Program, report: Report, patience: float) -> None:
                 f"{program.title} did not answer within {patience:.0f} s", where=str(log), action="see the log, then `kb up` again",
             )
         time.sleep(POLL)
+
+
+def is_ready(host: str, port: int) -> bool:
+    """Tell whether a program of ours says at its monitor's port that it is ready."""
+    try:
+        with DIRECTLY.open(f"http://{host}:{port}/readyz", timeout=READY):
+            return True
+    except (URLError, OSError):
+        return False
 
 
 def stop(home: Path, names: Sequence[str]) -> None:

@@ -19,13 +19,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.error import URLError
 
 from kb_contracts.names import INDEX_TYPES
 from kb_platform.knowledge.errors import StateError
 from kb_platform.local import ports, programs
 from kb_platform.local.credentials import Maker, kept, read_secrets
-from kb_platform.local.dagster_pages import DIRECTLY
 from kb_platform.local.lock import exclusive
 from kb_platform.local.programs import Program
 from kb_platform.settings import Settings, brief_variables, inherited_environment
@@ -76,7 +74,7 @@ def prepare(settings: Settings) -> ReviewService | None:
     home, folder = settings.home, settings.home / "review"
     with exclusive(home / "postgres" / "lock"):
         made = kept(home, _makers(folder))
-    chosen = {name: _port(home, name, service) for name, service in PORTS.items()}
+    chosen = {name: ports.for_server(_port_file(home, name), runs=programs.running(home, service) is not None) for name, service in PORTS.items()}
     return ReviewService(folder, binary, chosen, made)
 
 
@@ -117,7 +115,7 @@ def worker(service: ReviewService, database_url: str) -> Program:
         "KB_REVIEW_GRACEFUL_SHUTDOWN": str(programs.STOPPING // 2),
     }
     return Program(WORKER, "the review worker", [sys.executable, "-m", "kb_review_worker"], variables, inherited_environment({}, but="KB_"),
-                   lambda: _is_ready(service.ports["worker-health"]), "waiting for the review worker")
+                   lambda: programs.is_ready("127.0.0.1", service.ports["worker-health"]), "waiting for the review worker")
 
 
 def gateway(service: ReviewService, database_url: str) -> Program:
@@ -128,13 +126,13 @@ def gateway(service: ReviewService, database_url: str) -> Program:
         "KB_REVIEW_LOCAL_REVIEWERS": str(reviewers_file(service.folder.parent)),
     }
     return Program(GATEWAY, "the review gateway", [sys.executable, "-m", "kb_review_worker.gateway"], variables,
-                   inherited_environment({}, but="KB_"), lambda: _is_ready(service.ports["gateway-health"]),
+                   inherited_environment({}, but="KB_"), lambda: programs.is_ready("127.0.0.1", service.ports["gateway-health"]),
                    "waiting for the review gateway")
 
 
 def port_of(home: Path, name: str) -> int | None:
     """Return a remembered port of PORTS."""
-    return ports.remembered(home / "review" / f"{name}.port")
+    return ports.remembered(_port_file(home, name))
 
 
 def reviewers_file(home: Path) -> Path:
@@ -173,10 +171,8 @@ def _not_in_use(name: str, used: bool, why: str) -> None:
                          action="restore the file from a backup, or `kb down --wipe` to begin anew")
 
 
-def _port(home: Path, name: str, service: str) -> int:
-    """Return the port that a running program has, else the remembered one if it is free, else a new one."""
-    serving = port_of(home, name)
-    return serving if serving and programs.running(home, service) else ports.choose(home / "review" / f"{name}.port")
+def _port_file(home: Path, name: str) -> Path:
+    return home / "review" / f"{name}.port"
 
 
 def _binary() -> Path | None:
@@ -191,11 +187,3 @@ def _keeps_histories(service: ReviewService) -> bool:
         return subprocess.run(asked, env=_plain(service), cwd="/", capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT,
                               check=False).returncode == 0
     return False
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        with DIRECTLY.open(f"http://127.0.0.1:{port}/readyz", timeout=TIMEOUT):
-            return True
-    except (URLError, OSError):
-        return False

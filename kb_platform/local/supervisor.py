@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kb_platform.knowledge.errors import StateError
 from kb_platform.local import dagster_pages, ports, programs, review_service, search_api
 from kb_platform.local.dagster_home import write_dagster_home
 from kb_platform.local.environment import database_url, ensure_database, environment, is_embedded
@@ -216,22 +215,16 @@ def _pages_module(host: str) -> str:
 
 def _port(settings: Settings) -> int:
     """Return the port to serve the pages on: the running webserver's own if it may stay there, else a free one."""
-    memory = settings.home / "dagster" / "port"
-    wanted, serving = settings.dagster_port, ports.remembered(memory)
-    if programs.running(settings.home, WEBSERVER) and serving and wanted in (0, serving):
-        return serving
-    if wanted == 0:
-        return ports.choose(memory, settings.dagster_host)
-    if not ports.is_free(wanted, settings.dagster_host):
-        raise StateError(
-            f"port {wanted} is taken by another program", where="KB_DAGSTER_PORT", action="name another port, or leave it unset",
-        )
-    memory.write_text(f"{wanted}\n")
-    return wanted
+    return ports.for_server(_port_file(settings.home), runs=programs.running(settings.home, WEBSERVER) is not None, wanted=settings.dagster_port,
+                            host=settings.dagster_host, variable="KB_DAGSTER_PORT")
+
+
+def _port_file(home: Path) -> Path:
+    return home / "dagster" / "port"
 
 
 def _serving_port(settings: Settings) -> int | None:
-    return ports.remembered(settings.home / "dagster" / "port")
+    return ports.remembered(_port_file(settings.home))
 
 
 def _url(host: str, port: int) -> str:

@@ -4,11 +4,12 @@ They can never be waived: an index that fails them is broken, not merely worse. 
 what is measured, and on which sample, is the caller's.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from kb_platform.quality.decision import Decision
+from kb_platform.quality.named_ids import named_ids
 from kb_platform.storage.inspect_coverage import Coverage
 
 COVERAGE, INDEX_RECALL, EMBEDDING_HEALTH = "coverage", "index_recall", "embedding_health"
@@ -38,7 +39,7 @@ def decide_coverage(found: Coverage, *, max_failed_share: float = 0.1) -> Decisi
         (found.left_over, "documents are in the release although their source deleted them"),
     )
     reasons = [] if found.documents else ["the release holds no document"]
-    reasons += [f"{len(names)} {sentence}: {_named(names)}" for names, sentence in lost if names]
+    reasons += [f"{len(names)} {sentence}: {named_ids(sorted(names), _NAMED)}" for names, sentence in lost if names]
     if found.failed > max_failed_share * delivered:
         reasons.append(f"{found.failed} of {delivered} documents could not be parsed, more than {max_failed_share:.0%}")
     share = (found.documents - len(found.without_chunks)) / delivered if delivered else 0.0
@@ -124,9 +125,3 @@ def directions(vectors: np.ndarray) -> np.ndarray:
     """Return vectors scaled to length 1, for spaces that do not; one of length 0 becomes not finite."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-
-
-def _named(ids: Collection[str]) -> str:
-    first = sorted(ids)[:_NAMED]
-    more = len(ids) - len(first)
-    return ", ".join(first) + (f" and {more} more" if more else "")

@@ -1,7 +1,7 @@
 """Where the search API of a home answers, for commands of that home: written by the server while it asks for no keys, read without libraries.
 
 It says which process answers there, so that no question goes to another program which has the port by now, and which database and definitions it
-serves, so that a command that was told of others asks those.
+serves, so that a command that was told of others asks those. Where a process cannot be told from another without libraries, nobody finds it.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ def announced(home: Path, host: str, port: int, defs: str, database_url: str, *,
         yield
         return
     draft = path.with_name(f"{path.name}.{os.getpid()}")
-    said = {"host": host, "port": port, "pid": os.getpid(), "mark": _mark(os.getpid()), "defs": defs, "database": _fingerprint(database_url),
+    said = {"host": host, "port": port, "pid": os.getpid(), "mark": mark_of(os.getpid()), "defs": defs, "database": _fingerprint(database_url),
             "embedded": embedded}
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         json.dump(said, file)
@@ -53,16 +53,9 @@ def find_address(home: Path, defs: str, database_url: str | None) -> Address | N
     try:
         said = json.loads(announcement(home).read_text())
         serves = said["defs"] == defs and (said["embedded"] if database_url is None else said["database"] == _fingerprint(database_url))
-        return Address(said["host"], int(said["port"])) if serves and said["mark"] and said["mark"] == _mark(said["pid"]) else None
+        return Address(said["host"], int(said["port"])) if serves and said["mark"] and said["mark"] == mark_of(said["pid"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _mark(pid: int) -> str:
-    try:
-        return mark_of(pid)
-    except NotImplementedError:
-        return ""
 
 
 def _fingerprint(url: str) -> str:

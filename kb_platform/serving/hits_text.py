@@ -13,6 +13,15 @@ PLACES = 5  # documents with the same text that are named
 BOLD, CYAN, PLAIN = "\x1b[1m", "\x1b[36m", "\x1b[0m"
 
 
+def as_object(hit: Any) -> dict[str, Any]:
+    """Return a hit (storage/search.py) as --json prints it, and as the search API sends it."""
+    return {**_place(hit), "score": hit.score, "dense": hit.dense, "lexical": hit.lexical, "content": hit.content, "also_in": [_place(at) for at in hit.also_in]}
+
+
+def _place(at: Any) -> dict[str, Any]:
+    return {"chunk": at.chunk_id, "source": at.source, "doc_id": at.doc_id, "title": at.title, "start": at.start, "end": at.end}
+
+
 def print_hits(hits: Sequence[Mapping[str, Any]], release: str, unread: Sequence[str] = ()) -> None:
     """Print hits as --json has them: title, citation, scores and the beginning of each chunk; then the release that they are from.
 

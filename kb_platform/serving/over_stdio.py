@@ -4,11 +4,8 @@ import asyncio
 from importlib.metadata import version
 from threading import Thread
 
-from kb_platform.serving.bases import Bases
-from kb_platform.serving.callers import Callers
 from kb_platform.serving.logs import write_json_lines
-from kb_platform.serving.questions import Questions
-from kb_platform.serving.services import Limits, Services
+from kb_platform.serving.services import Services
 from kb_platform.serving.tools import build_tools
 from kb_platform.settings import Settings
 
@@ -16,10 +13,8 @@ from kb_platform.settings import Settings
 def run(settings: Settings) -> None:
     """Answer until standard input ends."""
     write_json_lines()
-    bases = Bases(settings.defs)
-    services = Services(bases, Callers(None), Questions(bases, settings.serve_waiting),
-                        Limits(settings.serve_rate, settings.serve_waiting, settings.serve_timeout))
-    Thread(target=bases.warm, name="warm", daemon=True).start()
+    services = Services.of(settings)
+    Thread(target=services.bases.warm, name="warm", daemon=True).start()
     try:
         asyncio.run(build_tools(services, version("kb-platform")).run_stdio_async())
     finally:

@@ -27,11 +27,8 @@ from kb_platform.resources import database_url
 from kb_platform.resources.gpu_window import open_deployment
 from kb_platform.serving.address import announced
 from kb_platform.serving.app import build_app
-from kb_platform.serving.bases import Bases
-from kb_platform.serving.callers import Callers
 from kb_platform.serving.metrics import REGISTRY
-from kb_platform.serving.questions import Questions
-from kb_platform.serving.services import Limits, Services
+from kb_platform.serving.services import Services
 from kb_platform.settings import Settings
 from kb_platform.storage.api_keys import all_keys
 
@@ -77,15 +74,13 @@ async def run(settings: Settings, ready: Callable[[str], None]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await asyncio.to_thread(require_keys, settings)
     is_open = not asks_for_keys(settings)
-    bases = Bases(settings.defs)
-    services = Services(bases, Callers(None if is_open else lambda: all_keys(open_deployment())), Questions(bases, settings.serve_waiting),
-                        Limits(settings.serve_rate, settings.serve_waiting, settings.serve_timeout))
+    services = Services.of(settings, None if is_open else lambda: all_keys(open_deployment()))
     async with AsyncExitStack() as running:
         await running.enter_async_context(_served(_monitor(), settings.serve_monitor_host, settings.serve_monitor_port, "KB_SERVE_MONITOR_PORT"))
         port = await running.enter_async_context(_served(build_app(services, is_open=is_open), settings.serve_host, settings.serve_port, "KB_SERVE_PORT"))
         if is_open:
             running.enter_context(announced(settings.home, settings.serve_host, port, str(settings.defs), database_url(), embedded=is_embedded(settings)))
-        Thread(target=bases.warm, name="warm", daemon=True).start()
+        Thread(target=services.bases.warm, name="warm", daemon=True).start()
         ready(f"http://{reachable(settings.serve_host)}:{port}")
         await stop.wait()
         LOG.info("ending: requests at hand are answered first")

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends, Path, Query
 from kb_platform.index.retrieve import Asked
 from kb_platform.serving.bases import Base
 from kb_platform.serving.callers import Caller
+from kb_platform.serving.hits_text import as_object
 from kb_platform.serving.messages import (
     LARGEST_CHUNK,
     AsOf,
@@ -26,7 +27,6 @@ from kb_platform.serving.messages import (
     ReleaseList,
     ReleaseMessage,
     Result,
-    SameTextMessage,
     SearchAnswer,
     SearchRequest,
     Text,
@@ -37,7 +37,6 @@ from kb_platform.serving.questions import Pin, pinned_release
 from kb_platform.serving.services import CallerOf, Services, ServicesOf
 from kb_platform.storage import reading
 from kb_platform.storage.reading import ChunkText, Origin, ReadableRelease
-from kb_platform.storage.search import Hit
 
 LARGEST_TEXT = 1_000_000  # characters of a document in one answer
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -101,17 +100,9 @@ async def search_many(name: Name, caller: CallerOf, services: ServicesOf, sent: 
 
 async def _search(name: str, services: Services, sent: SearchRequest, pin: Pin) -> SearchAnswer:
     answer = await services.ask(name, [Asked(text, sent.k, sent.filters) for text in sent.texts], pin)
-    results = [Result(question=text, hits=[hit_message(hit) for hit in hits], unread=list(unread))
+    results = [Result(question=text, hits=[HitMessage(**as_object(hit)) for hit in hits], unread=list(unread))
                for text, hits, unread in zip(sent.texts, answer.hits, answer.unread, strict=True)]
     return SearchAnswer(knowledge_base=name, release=answer.release, results=results)
-
-
-def hit_message(hit: Hit) -> HitMessage:
-    """Return what was found as it goes over the wire."""
-    return HitMessage(chunk=hit.chunk_id, source=hit.source, doc_id=hit.doc_id, title=hit.title, start=hit.start, end=hit.end, score=hit.score,
-                      dense=hit.dense, lexical=hit.lexical, content=hit.content,
-                      also_in=[SameTextMessage(chunk=at.chunk_id, source=at.source, doc_id=at.doc_id, title=at.title, start=at.start, end=at.end)
-                               for at in hit.also_in])
 
 
 @router.get("/{kb}/chunks/{chunk}", dependencies=[Reader])

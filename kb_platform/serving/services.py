@@ -4,18 +4,20 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from kb_platform.index.retrieve import Asked
+from kb_platform.knowledge.api_keys import ApiKey
 from kb_platform.serving.bases import Bases
 from kb_platform.serving.callers import Caller, Callers
 from kb_platform.serving.metrics import QUESTIONS, REFUSED
 from kb_platform.serving.problems import Problem, busy
 from kb_platform.serving.questions import Answer, Pin, Questions
 from kb_platform.serving.rates import Rates
+from kb_platform.settings import Settings
 
 READERS = 4  # threads that fetch documents and the like
 Found = TypeVar("Found")
@@ -41,6 +43,13 @@ class Services:
     rates: Rates = field(default_factory=Rates)
     _readers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(READERS, "readers"))
     _reading: set[object] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, settings: Settings, load_keys: Callable[[], Sequence[ApiKey]] | None = None) -> Self:
+        """Return those that settings ask for. Without `load_keys`, everybody is let in."""
+        bases = Bases(settings.defs)
+        return cls(bases, Callers(load_keys), Questions(bases, settings.serve_waiting),
+                   Limits(settings.serve_rate, settings.serve_waiting, settings.serve_timeout))
 
     def pay(self, caller: Caller, cost: int = 1) -> None:
         """Count what a key asks. Anybody on the loopback asks as much as there are places to wait.

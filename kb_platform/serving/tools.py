@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kb_platform.index.retrieve import Asked
 from kb_platform.knowledge.errors import KbError
 from kb_platform.serving.callers import Caller
-from kb_platform.serving.messages import MOST_FILTERS, K, Key, Question, ReleaseId, Value
+from kb_platform.serving.messages import LARGEST_CHUNK, LARGEST_RELEASE, MOST_FILTERS, K, Key, Question, ReleaseId, Value
 from kb_platform.serving.problems import Problem, of_exception, problem_json
 from kb_platform.serving.routes import chunk_message, document_message
 from kb_platform.serving.services import Services
@@ -110,7 +110,7 @@ async def _only_one(services: Services, caller: Caller) -> str:
 
 async def _fetch(services: Services, caller: Caller, id_: str) -> Fetched:
     parts = ID.fullmatch(id_)
-    if parts is None or int(parts[2]) >= 2**31 or int(parts[3]) >= 2**63:
+    if parts is None or int(parts[2]) > LARGEST_RELEASE or int(parts[3]) > LARGEST_CHUNK:
         raise Problem(422, "invalid", "No such id", "expected one that `search` returned: knowledge base/release/chunk")
     name, release, chunk = parts[1], int(parts[2]), int(parts[3])
     caller.require("read", name)

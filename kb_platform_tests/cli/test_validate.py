@@ -107,6 +107,18 @@ def test_a_source_that_is_not_there_is_an_error_at_its_line_and_one_without_docu
     assert base.validate("--without-sources") == (0, [])
 
 
+def test_what_the_model_cannot_read_is_told_of_every_source_beside_one_that_is_not_there(base: Base) -> None:
+    (base.folder / "notes").mkdir()
+    (base.folder / "notes" / "zh.md").write_text("\u7cd6\u5c3f\u75c5\u60a3\u8005\u6bcf\u5929\u9700\u8981\u76d1\u6d4b\u8840\u7cd6\n")
+    base.defs.write_text(DEFS.replace("path: documents", "path: nosuch") + "    - {name: notes, kind: files, path: notes}\n")
+    base.ask("  - {id: zh, question: \u8840\u7cd6, expected: [{document: zh.md, whole: true}]}\n")
+    code, found = base.validate()
+    assert (code, [(level, where) for level, where, _ in found]) == (1, [
+        ("error", "defs.yaml:8: sources.0.path"), ("warning", "defs.yaml:2: embedding"), ("warning", "defs.yaml:2: embedding")])
+    assert found[1][2].startswith("source notes: the embedding model cannot read ") and found[1][2].endswith("in 1 of 1 documents that were looked at")
+    assert found[2][2].startswith("the embedding model cannot read 1 of the golden queries, the first is ")
+
+
 def test_a_folder_that_may_not_be_read_is_found(base: Base) -> None:
     (base.folder / "documents").chmod(0)
     try:

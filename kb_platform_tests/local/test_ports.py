@@ -4,6 +4,9 @@ import socket
 import threading
 from pathlib import Path
 
+import pytest
+
+from kb_platform.knowledge.errors import StateError
 from kb_platform.local import ports
 from kb_platform.local.lock import exclusive
 from kb_platform_tests.local.conftest import python
@@ -32,6 +35,18 @@ def test_no_port_is_remembered_where_nothing_useful_is_written(tmp_path: Path) -
     (tmp_path / "port").write_text("x")
     assert ports.remembered(tmp_path / "port") is None
     assert ports.remembered(tmp_path / "missing") is None
+
+
+def test_a_running_server_keeps_its_port_unless_another_is_wanted_and_a_wanted_one_that_is_taken_is_an_error(tmp_path: Path) -> None:
+    memory = tmp_path / "port"
+    first = ports.for_server(memory, runs=False)
+    with socket.create_server(("127.0.0.1", first)):
+        assert ports.for_server(memory, runs=True) == ports.for_server(memory, runs=True, wanted=first) == first
+        with pytest.raises(StateError, match=f"KB_X: port {first} is taken by another program"):
+            ports.for_server(memory, runs=False, wanted=first, variable="KB_X")
+        assert ports.remembered(memory) == first
+        other = ports.for_server(tmp_path / "other", runs=False)
+        assert ports.for_server(memory, runs=True, wanted=other) == ports.remembered(memory) == other
 
 
 def test_a_port_whose_connections_are_still_closing_counts_as_free() -> None:

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from kb_platform.cli import session
-from kb_platform.cli.queries import as_object, make_retriever
+from kb_platform.cli.queries import make_retriever
+from kb_platform.serving.hits_text import as_object
 from kb_platform.storage.releases import live_release, promote
 from kb_platform_tests.serving.apis import Api
 from kb_platform_tests.serving.conftest import PHARMACY, TOPICS, WARDS, Served

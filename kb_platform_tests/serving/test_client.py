@@ -253,6 +253,8 @@ def test_pauses_grow_up_to_their_limit_and_never_beyond_what_is_left() -> None:
     assert all(0.5 * retries.FIRST * 2**n <= wait <= retries.FIRST * 2**n for n, wait in enumerate(grown[:5]))
     assert all(retries.LONGEST / 2 <= wait <= retries.LONGEST for wait in grown[7:])
     assert (retries.pause(0, 3, 100), retries.pause(0, 3, 2), retries.pause(0, None, 0)) == (3, None, None)
+    assert 0 < (retries.pause(5000, None, 100) or 0) <= retries.LONGEST, "patience may be long"
+    assert retries.pause(0, 0, 100), "a server that asks for no pause is not asked without one"
 
 
 # --- a server that is killed

@@ -1,22 +1,22 @@
 """The key `alerts` of defs.yaml."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
 from kb_platform.components.knowledge_base.yaml_model import Strict, described
 from kb_platform.knowledge.alerts import AlertKind, AlertRules
 
-KINDS = ("gate_failed", "refresh_overdue", "run_failed", "file_unreadable")
+Event = Literal["gate_failed", "refresh_overdue", "run_failed", "file_unreadable"]
 
 
 class AlertsModel(Strict):
     """Who is told of what. Alerts hold names, numbers and commands, and nothing of a document."""
 
     events: Annotated[
-        list[Literal["gate_failed", "refresh_overdue", "run_failed", "file_unreadable"]], Field(min_length=1),
+        list[Event], Field(min_length=1),
         described("What people are told of: a gate that stops a candidate, a scheduled refresh that did not happen, a run that failed, a file that cannot be read."),
-    ] = [*KINDS]
+    ] = [*get_args(Event)]
     webhook: Annotated[
         str | None, Field(pattern=r"^KB_ALERT_[A-Z0-9_]+$"),
         described("Name of the variable, KB_ALERT_..., that holds a webhook's address; it gets {\"text\": ...}, as Slack, Mattermost and Teams' workflows take it."),

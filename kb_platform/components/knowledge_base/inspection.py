@@ -72,7 +72,8 @@ def inspect(folder: Path, progress: Progress = silent, *, sources: bool = True) 
         return Inspection(None, len(goldens), (*_as_findings(error), *found))
     found[:0] = [*_configuration(kb), *_floors(kb, goldens)]
     if sources:
-        found += [*_delivered(kb, located, progress), *_unread(kb, goldens)]
+        deliverable = Deliverable(kb, progress)
+        found += [*_delivered(deliverable, located), *_unread(deliverable, goldens)]
     return Inspection(kb, len(goldens), tuple(found))
 
 
@@ -89,7 +90,7 @@ def _configuration(kb: KnowledgeBase) -> Iterator[Finding]:
     from kb_platform.alerting.channels import lacking
     from kb_platform.components.loading import require_loadable
     from kb_platform.quality.gate_parameters import GateParameters
-    from kb_platform.release.gates import GATES, is_asked_for, may_block
+    from kb_platform.release.gates import GATES, GOLDEN_GATE, is_asked_for, may_block
 
     defs = kb.folder / "defs.yaml"
     steps: tuple[Callable[[], object], ...] = (
@@ -104,7 +105,7 @@ def _configuration(kb: KnowledgeBase) -> Iterator[Finding]:
     for said in lacking(kb.alerts) if kb.alerts else ():
         yield Finding(Level.WARNING, place_of(defs, "alerts"), said)
     for gate in GATES.values():
-        if is_asked_for(gate, kb) and gate.name != "golden_retrieval" and (nothing := gate.lacking(kb)):
+        if is_asked_for(gate, kb) and gate.name != GOLDEN_GATE and (nothing := gate.lacking(kb)):
             blocks = kb.required_gates is not None and gate.name in kb.required_gates and may_block(gate, kb)
             yield Finding(Level.ERROR if blocks else Level.WARNING, place_of(defs, "gate"), f"{gate.name}: nothing will be judged, as {nothing}")
 
@@ -136,9 +137,9 @@ def _floors(kb: KnowledgeBase, goldens: list[Golden]) -> Iterator[Finding]:
                           f"no golden is in this slice, so that every release would be inconclusive; expected one of {', '.join(known)}")
 
 
-def _delivered(kb: KnowledgeBase, located: list[LocatedGolden], progress: Progress) -> Iterator[Finding]:
+def _delivered(deliverable: Deliverable, located: list[LocatedGolden]) -> Iterator[Finding]:
     """Yield the sources that cannot be read, and the goldens that what they deliver does not bear out."""
-    deliverable = Deliverable(kb, progress)
+    kb = deliverable.kb
     for number, source in enumerate(kb.sources):
         if lacking := deliverable.begin(source):
             level = Level.ERROR if source.name in deliverable.unusable else Level.WARNING
@@ -152,13 +153,16 @@ def _delivered(kb: KnowledgeBase, located: list[LocatedGolden], progress: Progre
         yield from _passages(deliverable, located)
 
 
-def _unread(kb: KnowledgeBase, goldens: list[Golden]) -> Iterator[Finding]:
-    """Yield what the embedding model cannot read; a source that cannot be looked at has been told of."""
+def _unread(deliverable: Deliverable, goldens: list[Golden]) -> Iterator[Finding]:
+    """Yield what the embedding model cannot read; a model that is not there has been told of."""
+    from kb_platform.index.model_folder import space_of, tokenizer_of
     from kb_platform.index.readability import unread_of
 
-    place = place_of(kb.folder / "defs.yaml", "embedding")
+    kb = deliverable.kb
     with suppress(KbError):
-        yield from (Finding(Level.WARNING, place, said) for said in unread_of(kb, [golden.question for golden in goldens]))
+        tokenizer = tokenizer_of(space_of(kb.embedding))
+        for said in unread_of(deliverable.beginnings, [golden.question for golden in goldens], tokenizer):
+            yield Finding(Level.WARNING, place_of(kb.folder / "defs.yaml", "embedding"), said)
 
 
 def _passages(deliverable: Deliverable, located: list[LocatedGolden]) -> Iterator[Finding]:
@@ -192,12 +196,12 @@ def _nearest(deliverable: Deliverable, missing: list[ResolvedPassage]) -> dict[R
 
 
 def _lost(deliverable: Deliverable, found: ResolvedPassage, nearest: dict[ResolvedPassage, str]) -> str:
-    passage, known = found.expected, sorted({key.doc_id for key in deliverable.ids})
-    reason = next((said for key, said in deliverable.failed.items() if key.doc_id == passage.document), None)
-    if reason is not None:
-        return f"the document {passage.document!r} cannot be used: {reason}"
+    passage = found.expected
+    failure = next((failure for key, failure in deliverable.failed.items() if key.doc_id == passage.document), None)
+    if failure is not None:
+        return f"the document {passage.document!r} cannot be used: {failure.reason}"
     if not any(key.doc_id == passage.document and passage.source in (None, key.source) for key in deliverable.ids):
-        near = get_close_matches(passage.document, known, 1)
+        near = get_close_matches(passage.document, sorted({key.doc_id for key in deliverable.ids}), 1)
         return f"no source delivers a document {passage.document!r}" + (f"; the nearest id is {near[0]!r}" if near else "")
     near = nearest.get(found)
     return "the quote stands nowhere" + (f"; nearest, {near}" if near else f", and no word of it in {passage.document!r}")

@@ -5,6 +5,8 @@ from typing import Any
 
 import dagster as dg
 
+from kb_platform.quality.named_ids import named_ids
+
 QUERIES = ("query", "severity", "slices", "live", "candidate", "live finds", "candidate finds")
 SLICES = ("slice", "goldens", "answered", "on live", "got worse", "not answered")
 NAMED = 20  # goldens of a cell
@@ -41,10 +43,4 @@ def _places(hits: Sequence[Mapping[str, Any]]) -> str:
 
 def _slice(lost: Any) -> tuple[Any, ...]:
     on_live = "" if lost.live is None else f"{lost.live:.3f}"
-    return (lost.slice, lost.goldens, f"{lost.answered:.3f}", on_live, named(lost.worse), named(lost.unanswered))
-
-
-def named(ids: Sequence[str]) -> str:
-    """Return ids for a cell: the first ones, and how many more there are."""
-    more = len(ids) - NAMED
-    return ", ".join(ids[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return (lost.slice, lost.goldens, f"{lost.answered:.3f}", on_live, named_ids(lost.worse, NAMED), named_ids(lost.unanswered, NAMED))
