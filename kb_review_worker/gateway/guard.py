@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kb_review_worker.gateway.metrics import REQUESTS
 
 LOG = logging.getLogger("kb_review.gateway.requests")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 LARGEST_BODY = 256 * 1024
 POLICY = ("default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 SAFE = {
@@ -92,5 +93,6 @@ def _limited(receive: Receive) -> Receive:
 
 def _tell(scope: Scope, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "")  # the pattern: a path may hold ids, a query anything
-    REQUESTS.labels(scope["method"], route, str(status)).observe(seconds)
-    LOG.info("request", extra={"said": {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000)}})
+    method = scope["method"] if scope["method"] in METHODS else "other"  # anybody may write any word there
+    REQUESTS.labels(method, route, str(status)).observe(seconds)
+    LOG.info("request", extra={"said": {"method": method, "route": route, "status": status, "ms": round(seconds * 1000)}})

@@ -85,11 +85,13 @@ async def test_what_was_acknowledged_is_delivered_once_although_the_gateway_is_k
                     await _ready(variables, process, log)
                     again = [(await send(number)).json()["known"] for number in range(20)]
                     assert [(await handle.result()).status for handle in handles] == [Status.REJECTED] * 20
+                    assert (await http.request("PROPFIND", "/webhooks/decisions")).status_code == 405
                     metrics = (await http.get(f"http://127.0.0.1:{variables['KB_REVIEW_GATEWAY_MONITOR_PORT']}/metrics")).text
                     process.terminate()
                     assert await asyncio.to_thread(process.wait, 300) == 0
     assert all(again)
     assert 'kb_review_gateway_request_seconds_count{method="POST",route="/webhooks/decisions",status="202"} 20.0' in metrics
+    assert 'method="other"' in metrics and "PROPFIND" not in metrics + log.read_text()
     rows = await behind.rows("select count(*), count(distinct review_id) from decision where review_id = any(%s)", [handle.id for handle in handles])
     assert rows == [(20, 20)]
     lines = [json.loads(line) for line in log.read_text().splitlines()]
