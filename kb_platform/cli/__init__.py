@@ -88,7 +88,28 @@ def main(arguments: list[str] | None = None) -> Any:
             stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding shows what it can
     with report_errors(given):
         _refuse_what_is_no_text(given)
-        return app(arguments)
+        return _run_for_programs(given) if "--json" in given else app(arguments)
+
+
+# Typer brings its own copy of click or uses click itself, by version; the class of what is typed wrongly is this one in both.
+USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def _run_for_programs(arguments: Sequence[str]) -> NoReturn:
+    """Run the command, and say what is typed wrongly as any other error: Typer would draw a box of it, and print no object.
+
+    Raises:
+        WrongUsage: an argument is missing, or an option is not known or cannot have this value.
+    """
+    try:
+        code = app(list(arguments), standalone_mode=False)
+    except USAGE_ERROR as error:
+        path = getattr(getattr(error, "ctx", None), "command_path", "kb")
+        found = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
+        raise WrongUsage(found, where="command line", action=f"see `{path} --help`") from None
+    except typer.Abort:
+        sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _refuse_what_is_no_text(arguments: Sequence[str]) -> None:

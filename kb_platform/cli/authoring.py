@@ -176,7 +176,8 @@ def _folder(name: str) -> Path:
 def _summary(found: "Inspection") -> str:
     if not found.valid or found.kb is None:
         wrong = sum(finding.level == "error" for finding in found.findings)
-        return f"{count_of(wrong, 'error')}, {count_of(len(found.findings) - wrong, 'warning')}"
+        unseen = f"; {found.unseen}" if found.unseen else ""
+        return f"{count_of(wrong, 'error')}, {count_of(len(found.findings) - wrong, 'warning')}{unseen}"
     goldens = count_of(found.goldens, "golden query", "golden queries") if found.goldens else "no golden queries yet: promotion rests on the integrity gates alone"
     warned = f", {count_of(len(found.findings), 'warning')}" if found.findings else ""
     return f"valid, {count_of(len(found.kb.sources), 'source')}, {goldens}{warned}"

@@ -62,7 +62,7 @@ def record_gate(database: Database, release_id: int, digest: bytes, result: Gate
     except psycopg.errors.CheckViolation as error:
         if error.diag.constraint_name != "a_verdict_is_of_what_is_sealed":  # gate_guard() (migrations/sql/0007_fair_and_named.sql)
             raise
-        raise StateError(error.diag.message_primary or str(error), where=f"{database.name}, gate {result.gate}",
+        raise StateError(error.diag.message_primary or str(error), where=database.name,
                          action="another refresh was quicker; look at `kb releases`, and refresh again") from error
 
 

@@ -152,6 +152,39 @@ def test_what_would_stop_a_run_before_it_reads_anything_is_found(base: Base, wri
     assert [f for f in found if f[1] == where and said in f[2]], found
 
 
+@pytest.mark.parametrize(("written", "where", "said"), [
+    ('  schedule: "0 2 * * *"\n', "defs.yaml:9: schedule", "found '0 2 * * *'; expected keys and values"),
+    ("  alerts: [a]\n", "defs.yaml:9: alerts", "found ['a']; expected keys and values"),
+    ("  owners: a@example.org\n", "defs.yaml:9: owners", "found 'a@example.org'; expected a list"),
+])
+def test_a_value_of_another_shape_is_told_in_words_and_not_by_our_classes(base: Base, written: str, where: str, said: str) -> None:
+    base.defs.write_text(DEFS + written)
+    assert base.validate() == (1, [("error", where, said)])
+
+
+def test_a_path_that_is_an_address_is_called_one(base: Base) -> None:
+    base.defs.write_text(DEFS.replace("path: documents", "path: s3://bucket/documents"))
+    assert base.validate() == (1, [("error", "defs.yaml:8: sources.0.path",
+                                    "found the address 's3://bucket/documents'; expected a folder or file of this machine: mount or copy it")])
+
+
+def test_a_channel_without_its_secret_is_named_once_at_its_line(base: Base) -> None:
+    base.defs.write_text(DEFS + "  alerts:\n    overdue_hours: 3\n    webhook: KB_ALERT_NOBODY\n")
+    assert base.validate() == (5, [("warning", "defs.yaml:11: alerts.webhook", "KB_ALERT_NOBODY is not set; expected the webhook's address")])
+
+
+@pytest.mark.parametrize(("wrong", "unseen"), [
+    (DEFS + "  colour: red\n", "; sources and quotes are looked at once defs.yaml can be read"),
+    (DEFS.replace("documents", "nowhere"), "; quotes are looked for once every source can be read"),
+])
+def test_what_could_not_be_looked_at_is_said(base: Base, wrong: str, unseen: str) -> None:
+    base.defs.write_text(wrong)
+    done = CliRunner().invoke(app, ["validate"], catch_exceptions=False)
+    assert done.stdout.endswith(f"manuals: 1 error, 0 warnings{unseen}\n")
+    without = CliRunner().invoke(app, ["validate", "--without-sources"], catch_exceptions=False)
+    assert unseen not in without.stdout
+
+
 def test_both_floors_without_a_golden_are_named(base: Base) -> None:
     base.defs.write_text(DEFS + "  gate: {floors: {nosuch: 0.5, neither: 0.5}}\n")
     assert [where for _, where, _ in base.validate()[1]] == ["defs.yaml:9: gate.floors.nosuch", "defs.yaml:9: gate.floors.neither"]

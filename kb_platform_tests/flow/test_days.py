@@ -69,6 +69,8 @@ def test_every_move_of_the_pointer_is_listed_by_the_command_and_in_the_pages(kb:
         event = instance.get_latest_materialization_event(dg.AssetKey([kb.name, "promoted_release"]))
     assert event is not None and event.asset_materialization is not None
     shown = event.asset_materialization.metadata["promotions"].records  # pyright: ignore[reportAttributeAccessIssue]
+    past = event.asset_materialization.metadata["history"].records  # pyright: ignore[reportAttributeAccessIssue]
+    assert {shown[0].data["when"]} <= {record.data["promoted"] for record in past}  # to the second, in a zone that is named
     assert [(row.data["from"], row.data["to"]) for row in shown] == [(2, 1), (1, 2), ("nothing", 1)]
     assert all(row.data["by"] == "kb_days_promoter" for row in shown)
 

@@ -58,6 +58,7 @@ def test_front_matter_with_windows_line_ends_and_a_byte_order_mark_is_read(parse
 def test_without_front_matter_the_first_heading_is_the_title(parse: Parse) -> None:
     assert parse("a.md", "Intro\n\n## Dosing ##\n\nText").title == "Dosing"
     assert parse("a.md", "```\n# no heading\n```\n\n# Heading").title == "Heading"
+    assert parse("a.md", "~~~\n# no heading\n~~~\n\n# Switch off `KB_HOME` first").title == "Switch off KB_HOME first"
 
 
 @pytest.mark.parametrize(

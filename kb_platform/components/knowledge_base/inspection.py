@@ -49,11 +49,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found; `kb` is None where its defs.yaml cannot be read."""
+    """What was found; `kb` is None where its defs.yaml cannot be read. `unseen` is what could not be looked at because of that, or is empty."""
 
     kb: KnowledgeBase | None
     goldens: int
     findings: tuple[Finding, ...]
+    unseen: str = ""
 
     @property
     def valid(self) -> bool:
@@ -69,12 +70,14 @@ def inspect(folder: Path, progress: Progress = silent, *, sources: bool = True) 
     try:
         kb = read_of_its_folder(folder / "defs.yaml")
     except KbError as error:
-        return Inspection(None, len(goldens), (*_as_findings(error), *found))
+        unseen = "sources and quotes are looked at once defs.yaml can be read" if sources else ""
+        return Inspection(None, len(goldens), (*_as_findings(error), *found), unseen)
     found[:0] = [*_configuration(kb), *_floors(kb, goldens)]
+    deliverable = Deliverable(kb, progress)
     if sources:
-        deliverable = Deliverable(kb, progress)
         found += [*_delivered(deliverable, located), *_unread(deliverable, goldens)]
-    return Inspection(kb, len(goldens), tuple(found))
+    unseen = "quotes are looked for once every source can be read" if located and deliverable.unusable else ""
+    return Inspection(kb, len(goldens), tuple(found), unseen)
 
 
 def _as_findings(error: KbError) -> list[Finding]:
@@ -103,7 +106,8 @@ def _configuration(kb: KnowledgeBase) -> Iterator[Finding]:
     if kb.start_date > kb.today():
         yield Finding(Level.ERROR, place_of(defs, "start_date"), f"{kb.start_date} has not begun, and no earlier day can be refreshed; expected {kb.today()} or earlier")
     for said in lacking(kb.alerts) if kb.alerts else ():
-        yield Finding(Level.WARNING, place_of(defs, "alerts"), said)
+        field, _, what = said.partition(": ")
+        yield Finding(Level.WARNING, place_of(defs, *field.split(".")), what)
     for gate in GATES.values():
         if is_asked_for(gate, kb) and gate.name != GOLDEN_GATE and (nothing := gate.lacking(kb)):
             blocks = kb.required_gates is not None and gate.name in kb.required_gates and may_block(gate, kb)

@@ -65,7 +65,7 @@ def _picture(golden: "GoldenResults") -> dict[str, dg.MetadataValue]:
 def _row(release: "PastRelease", measures: list[str]) -> dict[str, str | int | float]:
     return {
         "release": release.release, "status": "live" if release.live else release.status, "verdict": release.verdict or "",
-        "promoted": f"{release.promoted_at:%Y-%m-%d %H:%M}" if release.promoted_at else "", "by": release.promoted_by or "",
+        "promoted": f"{release.promoted_at:%Y-%m-%d %H:%M:%S} UTC" if release.promoted_at else "", "by": release.promoted_by or "",
         "accepted": release.accepted or "",
         "digest": (release.digest or "")[:12], "golden set": (release.golden_hash or "")[:8],
         **{measure: f"{release.metrics[measure]:.3f}" if measure in release.metrics else "" for measure in measures},

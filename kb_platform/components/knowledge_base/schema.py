@@ -66,6 +66,13 @@ class SourceModel(Strict):
 
     _owners = field_validator("owners")(check_owners)
 
+    @field_validator("path")
+    @classmethod
+    def _is_of_this_machine(cls, value: str) -> str:
+        if "://" in value:
+            raise ValueError(f"found the address {value!r}; expected a folder or file of this machine: mount or copy it")
+        return value
+
     @model_validator(mode="after")
     def _has_what_its_kind_knows(self) -> "SourceModel":
         strange = [name for name in FILES_ONLY if self.kind != "files" and getattr(self, name)]

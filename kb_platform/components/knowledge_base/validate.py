@@ -16,6 +16,7 @@ from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
 LARGEST = 1 << 20  # bytes of a defs.yaml
 LONGEST = 100  # characters of a value that a message shows
+SHAPES = {"model_type": "keys and values", "model_attributes_type": "keys and values", "dict_type": "keys and values", "list_type": "a list"}
 TYPE = "kb_platform.components.KnowledgeBase"
 
 
@@ -163,6 +164,8 @@ def _yaml_errors(path: Path, text: str) -> Iterator[None]:
 def _sentence(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "unknown field"
+    if error["type"] in SHAPES:  # pydantic names our classes
+        return f"found {_shown(error['input'])}; expected {SHAPES[error['type']]}"
     if error["type"] == "value_error":  # a validator of ours: it says what was found
         return error["msg"].removeprefix("Value error, ")
     return error["msg"] if error["type"] == "missing" else f"{error['msg']} (found {_shown(error['input'])})"

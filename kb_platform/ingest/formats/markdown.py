@@ -19,9 +19,9 @@ from kb_platform.ingest.formats.markdown_tables import with_edge_pipes
 from kb_platform.ingest.formats.raised import lowered, note_mark, raised
 from kb_platform.ingest.limits import ParseLimits
 
-_CODE = re.compile(
-    r"(^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\2[`~]*[ \t]*$|\Z)|(?<!`)`[^`\n]+`(?!`))", re.DOTALL | re.MULTILINE  # a fence, or a span
-)
+_FENCE = r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\2[`~]*[ \t]*$|\Z)"
+_SPAN = r"(?<!`)`[^`\n]+`(?!`)"
+_CODE = re.compile(f"({_FENCE}|{_SPAN})", re.DOTALL | re.MULTILINE)
 _LIQUID = re.compile(r"\{%-?\s*comment\s*-?%\}[^{]*\{%-?\s*endcomment\s*-?%\}|\{%[^{}]*%\}")
 _SILENT = re.compile(r"<(script|style|template|noscript)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL | re.IGNORECASE)
 _INLINE = {
@@ -54,11 +54,16 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:
     front, body = split_front_matter(text.replace("\r\n", "\n"))
     left_out = LeftOuts()
     body = _without_tags(body, left_out)
-    heading = _TITLE.search(_CODE.sub("", body) if "`" in body or "~~~" in body else body)
+    heading = _TITLE.search(_CODE.sub(_span_alone, body) if "`" in body or "~~~" in body else body)
     title = front.pop("title", "")
     if not isinstance(title, str) or not title.strip():
         title = heading[1].rstrip("# \t") if heading else ""
     return Parsed(title, body, front, (warning,) if warning else (), left_out.entries())
+
+
+def _span_alone(code: re.Match[str]) -> str:
+    """Return the words of a span of code; nothing of a fence, in which `# ` begins a comment."""
+    return "" if code[2] else code[1].strip("`")
 
 
 def _without_tags(text: str, left_out: LeftOuts) -> str:
