@@ -41,13 +41,11 @@ def serve(as_json: Json = False) -> None:
 
 
 def _run(*, as_json: bool) -> None:
-    from kb_platform.local.search_api import SEARCH_API, choose_port
+    from kb_platform.local.search_api import foreground_ports
     from kb_platform.serving.logs import write_json_lines
     from kb_platform.serving.process import asks_for_keys, run
 
     asked, chosen = asks_for_keys(settings()), settings()
-    ports = {"serve_port": choose_port(chosen.home, SEARCH_API, chosen.serve_port, chosen.serve_host),
-             "serve_monitor_port": choose_port(chosen.home, f"{SEARCH_API}-monitor", chosen.serve_monitor_port, chosen.serve_monitor_host)}
 
     def ready(url: str) -> None:
         if as_json:
@@ -56,7 +54,7 @@ def _run(*, as_json: bool) -> None:
             console.print(f"search API: {url}; {'callers show a key' if asked else 'no keys asked on the loopback'}; Ctrl-C ends it", highlight=False, soft_wrap=True)
 
     write_json_lines()
-    asyncio.run(run(chosen.model_copy(update=ports), ready))
+    asyncio.run(run(chosen.model_copy(update=foreground_ports(chosen)), ready))
 
 
 def mcp() -> None:

@@ -41,6 +41,18 @@ def _limits(settings: Settings) -> dict[str, str]:
             "KB_SERVE_TIMEOUT": str(settings.serve_timeout)}
 
 
+def foreground_ports(settings: Settings) -> dict[str, int]:
+    """Return the ports of a server that this process will be. Beside the one of `kb up`, whose ports the home keeps, those that are wanted.
+
+    Raises:
+        StateError: one that is wanted is taken.
+    """
+    if programs.running(settings.home, SEARCH_API):
+        return {}
+    return {"serve_port": choose_port(settings.home, SEARCH_API, settings.serve_port, settings.serve_host),
+            "serve_monitor_port": choose_port(settings.home, f"{SEARCH_API}-monitor", settings.serve_monitor_port, settings.serve_monitor_host)}
+
+
 def choose_port(home: Path, name: str, wanted: int, host: str) -> int:
     """Return the port that the running API has, if it may stay there; else the one that is wanted, or a free one, kept in the home.
 
