@@ -41,12 +41,11 @@ def serve(as_json: Json = False) -> None:
 
 
 def _run(*, as_json: bool) -> None:
-    from kb_platform.local.search_api import choose_ports
+    from kb_platform.local.search_api import foreground_ports
     from kb_platform.serving.logs import write_json_lines
     from kb_platform.serving.process import asks_for_keys, run
 
     asked, chosen = asks_for_keys(settings()), settings()
-    port, monitor = choose_ports(chosen)
 
     def ready(url: str) -> None:
         if as_json:
@@ -55,7 +54,7 @@ def _run(*, as_json: bool) -> None:
             console.print(f"search API: {url}; {'callers show a key' if asked else 'no keys asked on the loopback'}; Ctrl-C ends it", highlight=False, soft_wrap=True)
 
     write_json_lines()
-    asyncio.run(run(chosen.model_copy(update={"serve_port": port, "serve_monitor_port": monitor}), ready))
+    asyncio.run(run(chosen.model_copy(update=foreground_ports(chosen)), ready))
 
 
 def mcp() -> None:

@@ -35,6 +35,17 @@ def _limits(settings: Settings) -> dict[str, str]:
             "KB_SERVE_TIMEOUT": str(settings.serve_timeout)}
 
 
+def foreground_ports(settings: Settings) -> dict[str, int]:
+    """Return the ports of a server that this process will be. Beside the one of `kb up`, whose ports the home keeps, those that are wanted.
+
+    Raises:
+        StateError: one that is wanted is taken.
+    """
+    if programs.running(settings.home, SEARCH_API):
+        return {}
+    return dict(zip(("serve_port", "serve_monitor_port"), choose_ports(settings), strict=True))
+
+
 def choose_ports(settings: Settings) -> tuple[int, int]:
     """Return the ports of the API and of its monitor: those that a running one has, if it may stay there.
 

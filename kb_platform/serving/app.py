@@ -34,10 +34,10 @@ def build_app(services: Services, *, is_open: bool) -> FastAPI:
         services.close()
 
     app = FastAPI(title="kb-platform search", version=version("kb-platform"), openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
-                  lifespan=lifespan, description="Search what is promoted. Each answer names the one release that it was read from.")
+                  redirect_slashes=False, lifespan=lifespan, description="Search what is promoted. Each answer names the one release that it was read from.")
     app.state.services = services
     app.include_router(routes.router)
-    app.router.routes.append(Route(PATH, mounted))
+    app.router.routes.append(Route(PATH, mounted, methods=["POST"]))  # no session is held: whatever a GET would wait for never comes
     for kind in (*EXPECTED, Exception):
         app.add_exception_handler(kind, _failed)
     app.add_middleware(Guard, is_open=is_open, body_timeout=services.limits.seconds)

@@ -50,7 +50,7 @@ class Bases:
                 LOG.info("%s is not loaded ahead", name, extra={"said": {"why": str(error)}})
 
     def open(self, name: str) -> Base:
-        """Return one of them. A name is lower-case letters, digits and _ by now.
+        """Return one of them. A name that is none, such as a path, finds nothing: it comes from who asks.
 
         Raises:
             Problem: there is none of this name.
@@ -58,9 +58,11 @@ class Bases:
         """
         path = self._defs / name / "defs.yaml"
         try:
-            found = path.stat()
+            found = path.stat() if NAME.fullmatch(name) else None
         except OSError:
-            raise Problem(404, "unknown_knowledge_base", "No such knowledge base", f"there is none called {name}") from None
+            found = None
+        if found is None:
+            raise Problem(404, "unknown_knowledge_base", "No such knowledge base", f"there is none called {name}")
         stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
         with self._lock:
             known = self._opened.get(name)

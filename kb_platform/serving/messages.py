@@ -3,7 +3,17 @@
 import datetime as dt
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 LONGEST_QUESTION = 4000  # characters
 MOST_QUESTIONS, MOST_HITS = 32, 2000  # of one request
@@ -24,12 +34,21 @@ def _with_words(text: str) -> str:
     return text
 
 
+def _in_one_sentence(sent: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    """Say what a value may be, rather than why it is none of each kind."""
+    try:
+        return read(sent)
+    except ValidationError:
+        raise ValueError(f"expected at most {LONGEST_FILTER} characters but NUL, a number, true or false") from None
+
+
+# Lengths come first: after another check, pydantic calls characters items.
 Text = Annotated[str, AfterValidator(_can_be_stored)]
-Question = Annotated[Text, AfterValidator(_with_words), Field(max_length=LONGEST_QUESTION)]
-Key = Annotated[Text, Field(min_length=1, max_length=200)]
+Question = Annotated[str, Field(max_length=LONGEST_QUESTION), AfterValidator(_can_be_stored), AfterValidator(_with_words)]
+Key = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_can_be_stored)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Value = Annotated[Text, Field(max_length=LONGEST_FILTER)] | bool | Whole | Number
+Value = Annotated[Annotated[str, Field(max_length=LONGEST_FILTER), AfterValidator(_can_be_stored)] | bool | Whole | Number, WrapValidator(_in_one_sentence)]
 ReleaseId = Annotated[int, Field(ge=1, le=LARGEST_RELEASE, description="A release; the answer to a search names the one that it read.")]
 AsOf = Annotated[AwareDatetime, Field(description="Read the release that was live at this time, RFC 3339 with its offset.")]
 ChunkId = Annotated[int, Field(ge=1, le=LARGEST_CHUNK)]
@@ -72,10 +91,10 @@ class FeedbackRequest(Sent):
     """What somebody says of what was found."""
 
     release: ReleaseId
-    question: Annotated[Text, Field(max_length=LONGEST_QUESTION)] = ""
+    question: Annotated[str, Field(max_length=LONGEST_QUESTION), AfterValidator(_can_be_stored)] = ""
     helpful: bool | None = None
     chunks: Annotated[list[ChunkId], Field(max_length=100, description="The chunks that it is about.")] = []
-    comment: Annotated[Text, Field(max_length=4000)] = ""
+    comment: Annotated[str, Field(max_length=4000), AfterValidator(_can_be_stored)] = ""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

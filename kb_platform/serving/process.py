@@ -6,6 +6,7 @@ On the loopback it starts while the database is down, and is not ready then; bey
 import asyncio
 import ipaddress
 import logging
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -100,7 +101,7 @@ async def _served(app: ASGIApp, host: str, port: int, variable: str) -> AsyncIte
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise StateError(f"{host}:{port} cannot be listened on ({error.strerror})", where=variable, action="name another port, or leave it unset") from None
+        raise StateError(f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)})", where=variable, action="name another port, or leave it unset") from None
     with listener:
         server = _Quiet(uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=PATIENCE,
                                        timeout_keep_alive=75, limit_concurrency=MOST_CONNECTIONS, ws="none"))

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Path, Query
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
 
 from kb_platform.index.retrieve import Asked
 from kb_platform.serving.bases import Base
@@ -46,7 +46,17 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         503: "Too much to do, or the database does not answer: `Retry-After` says when"}.items()
 }
 
-router = APIRouter(prefix="/v1", responses=PROBLEMS)
+
+
+def _known_parameters(request: Request) -> None:
+    """Refuse what no route reads: `filters` in place of `filter`, passed over, would answer a question that nobody asked."""
+    said = request.app.openapi()["paths"][request.scope["route"].path_format][request.method.lower()]
+    known = [parameter["name"] for parameter in said.get("parameters", ()) if parameter["in"] == "query"]
+    if unknown := next((name for name in request.query_params if name not in known), ""):
+        raise Problem(422, "invalid", "Not understood", f"query.{unknown}: expected {', '.join(known) or 'no parameter'}")
+
+
+router = APIRouter(prefix="/v1", responses=PROBLEMS, dependencies=[Depends(_known_parameters)])
 Name = Annotated[str, Path(alias="kb", pattern=r"^[a-z][a-z0-9_]{0,47}$", description="The knowledge base.")]
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ import yaml
 
 from kb_platform.cli import session
 from kb_platform.knowledge.errors import StateError, TransientError
-from kb_platform.local import processes, review_service, supervisor
+from kb_platform.local import processes, review_service, search_api, supervisor
 from kb_platform.local.dagster_pages import CodeLocation, answers
 from kb_platform.local.environment import ensure_database, environment
 from kb_platform.local.places import make_home
@@ -163,6 +164,22 @@ def test_the_search_api_answers_and_commands_of_the_home_find_it(running: Runnin
     assert here is not None
     assert f"http://{here.host}:{here.port}" == running.standing.search
     assert "KB_REVIEW_KEYS" not in psutil.Process(running.pids()["search-api"]).environ()
+
+
+def test_a_second_search_api_does_not_take_the_place_of_the_first(running: Running, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    own = {k: v for k, v in os.environ.items() if not k.startswith("KB_")} | environment(running.settings) | {"KB_SERVE_PORT": str(port), "KB_SERVE_OPEN": "false"}
+    with (tmp_path / "said").open("w+") as said:
+        second = subprocess.Popen([sys.executable, "-c", "from kb_platform.cli import main; main()", "serve", "--json"], env=own, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            wait_until(lambda: second.poll() is not None or '"url"' in (tmp_path / "said").read_text(), "the second one listens")
+            assert httpx.get(f"http://127.0.0.1:{port}/v1", timeout=PATIENCE).status_code == 401, (tmp_path / "said").read_text()
+        finally:
+            second.terminate()
+            second.wait(PATIENCE)
+    assert search_api.url(running.settings) == running.standing.search
+    assert {service.name: service.address for service in status(running.settings).services}["search-api"] == running.standing.search
 
 
 def test_the_platforms_processes_find_temporal_and_the_trail(running: Running) -> None:

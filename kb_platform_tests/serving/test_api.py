@@ -104,7 +104,7 @@ def test_releases_are_told_as_they_are(open_api: Api, served: Served) -> None:
     (f"/v1/{WARDS}/nothing", "not_found"), (f"/v1/{WARDS}/chunks/0", "invalid"), (f"/v1/{WARDS}/chunks/x", "invalid"),
     (f"{SEARCH}?question=%20", "invalid"), (f"{SEARCH}?question=x&k=0", "invalid"), (f"{SEARCH}?question=x&filter=unit", "invalid"),
     (f"{SEARCH}?question=x&release=1&as_of=2026-03-01T00:00:00Z", "invalid"), (f"{SEARCH}?question=x&as_of=2026-03-01", "invalid"),
-    (f"{SEARCH}?question=%00", "invalid"),
+    (f"{SEARCH}?question=%00", "invalid"), ("/v1/", "not_found"), ("/v1/none/releases/", "not_found"),
 ])
 def test_what_is_not_there_or_not_understood_is_told_in_one_shape(open_api: Api, path: str, code: str) -> None:
     answer = open_api.get(path)
@@ -124,6 +124,25 @@ def test_what_is_not_there_or_not_understood_is_told_in_one_shape(open_api: Api,
 def test_a_body_that_cannot_be_meant_is_refused(open_api: Api, body: Any) -> None:
     answer = open_api.post(SEARCH, body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), answer.text
+
+
+@pytest.mark.parametrize("path", [f"{SEARCH}?question=x&filters=unit=visitors", f"{SEARCH}?question=x&releases=1", f"/v1/{WARDS}/chunks/1?as-of=2026-03-01T00:00:00Z",
+                                  f"/v1/{WARDS}/documents/docs/visitors/page one.md?length=3", f"/v1/{WARDS}/releases?live=true", "/v1?k=1"])
+def test_a_parameter_that_nothing_reads_is_a_mistake(open_api: Api, path: str) -> None:
+    answer = open_api.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), answer.text
+    unknown = path.rpartition("=")[0].rpartition("&" if "&" in path else "?")[2].partition("=")[0]
+    assert answer.json()["detail"].startswith(f"query.{unknown}: expected ")
+
+
+@pytest.mark.parametrize(("body", "said"), [
+    ({"question": "x" * 4001}, "body.question: String should have at most 4000 characters"),
+    ({"question": "x", "filters": {"a": None}}, "body.filters.a: Value error, expected at most 1000 characters but NUL, a number, true or false"),
+    ({"question": "x", "filters": {"a": "y" * 1001}}, "body.filters.a: Value error, expected at most 1000 characters but NUL, a number, true or false"),
+    ({"question": "x", "filters": {"a" * 201: "y"}}, f"body.filters.{'a' * 201}.[key]: String should have at most 200 characters"),
+])
+def test_what_is_wrong_with_a_body_is_said_in_words(open_api: Api, body: Any, said: str) -> None:
+    assert open_api.post(SEARCH, body).json()["detail"] == said
 
 
 @pytest.mark.parametrize("content", [b'{"question": "\xff"}', b'{"question": NaN}', b'{"question": "x", "filters": {"a": NaN}}', b"{", b"", b'{"question": "\\ud800"}',

@@ -74,6 +74,18 @@ def test_what_cannot_be_answered_is_said_in_words(open_api: Api, name: str, argu
     assert said in result.content[0].text, result.content[0].text
 
 
+def test_a_name_that_is_a_path_opens_nothing(open_api: Api, served: Served) -> None:
+    paths = (f"../{served.settings.defs.name}/{WARDS}", f"{WARDS}/../{WARDS}", f"./{WARDS}", str(served.settings.defs / WARDS), f"{WARDS}\0")
+    for result in call(f"{open_api.url}/mcp", *(("search", {"query": "x", "knowledge_base": path}) for path in paths)):
+        assert result.is_error
+        assert "No such knowledge base" in result.content[0].text
+
+
+def test_no_stream_is_held_for_what_never_comes(open_api: Api) -> None:
+    answer = open_api.http.get("/mcp", headers={"Accept": "text/event-stream"})
+    assert (answer.status_code, answer.headers["allow"], answer.json()["code"]) == (405, "POST", "invalid")
+
+
 def test_tools_over_http(open_api: Api) -> None:
     check_tools(f"{open_api.url}/mcp")
     assert "Xanthippe" not in open_api.log.read_text()
