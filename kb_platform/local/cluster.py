@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from kb_platform.knowledge.errors import StateError
+from kb_platform.local.configuration import SCRAM_ITERATIONS
 from kb_platform.local.places import Places
 from kb_platform.local.processes import as_user, at, is_live
 
@@ -52,6 +53,7 @@ def initialise(places: Places, binaries: Path, password: str) -> None:
     _give(places, draft, word)
     done = subprocess.run(
         [binaries / "initdb", "--pgdata", draft / "data", "--username", OWNER_ROLE, "--pwfile", word, "--auth=scram-sha-256",
+         f"--set=scram_iterations={SCRAM_ITERATIONS}",
          "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"],
         env=SERVER_ENVIRONMENT, cwd="/", start_new_session=True, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         check=False, **as_user(places.owner),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kb_contracts.keys import read_keys
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.progress import Progress, silent
-from kb_platform.settings import Settings
+from kb_platform.settings import current_settings
 
 if TYPE_CHECKING:  # the code location loads without the database's and the model's libraries
     from kb_platform.index.embed import Embedder
@@ -43,10 +43,10 @@ def open_store(name: str) -> "Store":
     from kb_platform.storage.objects import ObjectStore
     from kb_platform.storage.stores import Store
 
-    keys = Settings().gate_keys
+    keys = current_settings().gate_keys
     database = Database(database_url(), name, gate_keys=read_keys(keys.get_secret_value()) if keys else {})
     bring_up_to_date(database)
-    return Store(database, ObjectStore(f"{Settings().object_store_url.rstrip('/')}/{name}"))
+    return Store(database, ObjectStore(f"{current_settings().object_store_url.rstrip('/')}/{name}"))
 
 
 def database_url() -> str:
@@ -55,7 +55,7 @@ def database_url() -> str:
     Raises:
         ConfigError: it is not set.
     """
-    url = Settings().database_url
+    url = current_settings().database_url
     if url is None:
         raise ConfigError("KB_DATABASE_URL is not set", where="environment", expected="the address of the database",
                           action="start through `kb up` or `kb refresh`, or set what `kb env` prints")
@@ -79,7 +79,7 @@ def load_embedder(space: "EmbeddingSpace") -> "Embedder":
     from kb_platform.index.embedders import load_for
     from kb_platform.resources.embedding import deployment
 
-    return load_for(space, deployment(Settings()))
+    return load_for(space, deployment(current_settings()))
 
 
 def close_stores() -> None:

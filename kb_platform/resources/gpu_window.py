@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kb_platform.knowledge.gpu_window import WindowState, decide_window
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
-from kb_platform.settings import Settings
+from kb_platform.settings import current_settings
 
 if TYPE_CHECKING:
     from kb_platform.storage.deployment import DeploymentDatabase
@@ -39,7 +39,7 @@ def window_now(kb: KnowledgeBase | None = None) -> WindowState:
     """
     from kb_platform.storage.gpu_window import changes
 
-    return decide_window((*Settings().gpu_window, *(kb.gpu_hours if kb else ())), next(iter(changes(open_deployment(), 1)), None), utc_now())
+    return decide_window((*current_settings().gpu_window, *(kb.gpu_hours if kb else ())), next(iter(changes(open_deployment(), 1)), None), utc_now())
 
 
 class Allowance:

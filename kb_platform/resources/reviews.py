@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from kb_contracts.keys import read_keys
 from kb_platform.knowledge.errors import ConfigError
-from kb_platform.settings import Settings
+from kb_platform.settings import Settings, current_settings
 
 if TYPE_CHECKING:
     from kb_platform.review.service import Address
@@ -16,7 +16,7 @@ def review_address() -> "Address | None":
     Raises:
         ConfigError: one is, but its client is not installed.
     """
-    settings = Settings()
+    settings = current_settings()
     if settings.review_temporal_address is None:
         return None
     try:
@@ -36,7 +36,7 @@ def review_database_url() -> str:
     Raises:
         ConfigError: none is set.
     """
-    return _database_url(Settings())
+    return _database_url(current_settings())
 
 
 def decisions_url() -> str | None:
@@ -45,7 +45,7 @@ def decisions_url() -> str | None:
     Raises:
         ConfigError: there are, and no database is set.
     """
-    settings = Settings()
+    settings = current_settings()
     configured = settings.review_temporal_address is not None or settings.review_database_url is not None
     return _database_url(settings) if configured else None
 

@@ -219,6 +219,12 @@ def test_the_password_is_in_one_file_that_only_its_owner_can_read_and_nowhere_el
         psycopg.connect(address.url().replace(address.password, "guess"))
 
 
+def test_a_connection_does_not_pay_for_stretching_a_password_that_is_random(running_home: Path) -> None:
+    address = postgres_address(running_home)
+    assert address
+    assert [stored.split("$")[1].split(":")[0] for (stored,) in rows(address, "select rolpassword from pg_authid where rolname = 'kb'")] == ["1"]
+
+
 def test_a_lost_password_is_said_rather_than_replaced(home: Path) -> None:
     ensure_postgres(home)
     secrets = (home / "secrets.json").read_text()

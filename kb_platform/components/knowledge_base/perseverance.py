@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 import dagster as dg
 
 from kb_platform.knowledge.errors import PermanentError, TransientError
-from kb_platform.settings import Settings
+from kb_platform.settings import current_settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def persevere(work: Callable[[], T], waits: Sequence[float] | None = None, sleep
     Raises:
         Failure: a PermanentError, or a TransientError that did not pass; its description is the sentence for people.
     """
-    for wait in waits_within(Settings().step_patience) if waits is None else waits:
+    for wait in waits_within(current_settings().step_patience) if waits is None else waits:
         try:
             return _decided(work)
         except TransientError as error:

@@ -25,7 +25,7 @@ from kb_platform.release.gates import golden_retrieval
 from kb_platform.release.gates.subject import Subject
 from kb_platform.release.judged_cases import Answered, answer_cases, fresh_goldens, retrieve_cases
 from kb_platform.release.judged_votes import Ledger
-from kb_platform.settings import Settings
+from kb_platform.settings import current_settings
 from kb_platform.storage.database import Database
 from kb_platform.storage.gates import GateResult
 from kb_platform.storage.judge_votes import repeated_scores
@@ -46,14 +46,14 @@ def lacking(kb: KnowledgeBase) -> str:
     """Name the first of what is not there: `gate.judge` in the YAML, a judge, goldens."""
     if kb.judge is None:
         return "defs.yaml has no gate.judge"
-    if configured_judge(Settings()) is None:
+    if configured_judge(current_settings()) is None:
         return "no judge is configured: KB_JUDGE_URL is not set"
     return golden_retrieval.lacking(kb)
 
 
 def measure(subject: Subject) -> GateResult | None:
     """Judge a release's answers against the live one's; None where the gate does not apply."""
-    judge = configured_judge(Settings())
+    judge = configured_judge(current_settings())
     return None if judge is None else judge_answers(subject, judge)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kb_platform.settings import Settings, export
+from kb_platform.settings import current_settings, export
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,7 @@ _STYLE: "dict[RcKeyType, Any]" = {
 @contextmanager
 def new_figure(height: float) -> Iterator["Figure"]:
     """Yield an empty figure of the page's width, in the report's style; `height` in inches. Draw and render it inside the block."""
-    export({"MPLCONFIGDIR": str(Settings().home / "matplotlib")})
+    export({"MPLCONFIGDIR": str(current_settings().home / "matplotlib")})
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
