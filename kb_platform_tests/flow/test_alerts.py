@@ -17,6 +17,7 @@ from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.local.dagster_home import open_instance
 from kb_platform_tests.alerting.receivers import Webhook, webhook
 from kb_platform_tests.flow.conftest import MakeKb
+from kb_platform_tests.flow.steps import refresh_by_steps
 
 ALERTS = {"alerts": {"webhook": "KB_ALERT_TEST"}}
 PATIENT = "jane-doe-1950"
@@ -41,7 +42,7 @@ def tick(kb: KnowledgeBase, cursor: str | None) -> tuple[str, str]:
 
 def test_a_stopped_candidate_unreadable_files_and_failed_runs_are_told_once_each(make_kb: MakeKb, hook: Webhook) -> None:
     kb = make_kb(PAGES, gate={"max_failed_share": 1}, **ALERTS)
-    assert refresh_once(kb, None, None, quiet=True)["promoted"]
+    assert refresh_by_steps(kb, kb.today().isoformat()).promoted
     cursor, said = tick(kb, None)
     assert (hook.texts, said) == ([], "0 told")
     documents = kb.folder / "documents"

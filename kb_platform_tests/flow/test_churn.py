@@ -16,6 +16,7 @@ from kb_platform.local.dagster_home import open_instance
 from kb_platform.storage.database import Database
 from kb_platform.storage.releases import live_release
 from kb_platform.storage.review_cases import list_cases
+from kb_platform_tests.flow.steps import refresh_by_steps
 
 MakeKb = Callable[..., KnowledgeBase]
 Run = Callable[..., tuple[int, str]]
@@ -46,7 +47,7 @@ def drop_all_but(kb: KnowledgeBase, *kept: str) -> None:
 
 def test_a_delivery_that_deletes_nearly_all_stops_until_a_person_accepts_it_on_record(make_kb: MakeKb, run: Run) -> None:
     kb = make_kb(PAGES)
-    assert refresh_once(kb, None, None, quiet=True)["promoted"]
+    assert refresh_by_steps(kb, kb.today().isoformat()).promoted
     drop_all_but(kb, "alarm")
     code, shown = run("refresh", kb.name)
     assert (code, live_release(database(kb))) == (4, 1)
@@ -76,7 +77,7 @@ def test_a_delivery_that_deletes_nearly_all_stops_until_a_person_accepts_it_on_r
 
 def test_the_check_and_the_promoted_release_say_who_accepted(make_kb: MakeKb, run: Run) -> None:
     kb = make_kb(PAGES)
-    assert refresh_once(kb, None, None, quiet=True)["promoted"]
+    assert refresh_by_steps(kb, kb.today().isoformat()).promoted
     drop_all_but(kb, "alarm")
     assert run("refresh", kb.name, "--accept-churn", REASON, "--by", "head.nurse")[0] == 0, "before it was stopped, too"
     with open_instance(session.settings()) as instance:
@@ -99,7 +100,7 @@ def test_what_was_accepted_is_one_candidate_and_no_later_one(make_kb: MakeKb) ->
     golden = {"id": "one", "question": "Who checks the badge?", "expected": [{"document": "badge.md", "quote": "The badge is checked by the porter on Mondays"}]}
     (kb.folder / "golden").mkdir()
     (kb.folder / "golden" / "golden.yaml").write_text(yaml.safe_dump({"version": 1, "goldens": [golden]}))
-    assert refresh_once(kb, None, None, quiet=True)["promoted"]
+    assert refresh_by_steps(kb, kb.today().isoformat()).promoted
 
     def churn(**tags: Any) -> tuple[str, str | None, bool]:
         report = refresh_once(kb, None, None, quiet=True, **tags)

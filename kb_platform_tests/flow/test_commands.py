@@ -13,6 +13,7 @@ from kb_platform.cli.queries import make_retriever
 from kb_platform.cli.refreshing import refresh_once
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.settings import inherited_environment
+from kb_platform_tests.flow.steps import refresh_by_steps
 from kb_platform_tests.flow.test_refresh import FILES
 
 COMMANDS = sorted(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]  a group has them
@@ -77,7 +78,7 @@ def test_errors_are_an_object_with_json(home: object) -> None:
 
 def test_what_search_prints_can_be_traced(make_kb: MakeKb) -> None:
     made = make_kb(FILES)
-    refresh_once(made, "2026-03-01", None, quiet=True)
+    refresh_by_steps(made, "2026-03-01")
     found = json.loads(kb("search", made.name, "how cold must vaccines be", "-k", "1", "--json").stdout)
     (hit,) = found["hits"]
     assert (hit["doc_id"], found["release"]) == ("pharmacy/fridge.md", 1)
@@ -113,7 +114,7 @@ def test_env_names_the_owners_address_and_one_of_each_role(make_kb: MakeKb) -> N
 def test_filters_look_into_lists_and_know_numbers(make_kb: MakeKb) -> None:
     lines = "\n".join(json.dumps(document) for document in DOCUMENTS)
     made = make_kb({"d.jsonl": lines}, sources=[{"name": "docs", "kind": "jsonl", "path": "documents/d.jsonl"}])
-    assert refresh_once(made, "2026-03-01", None, quiet=True)["promoted"]
+    assert refresh_by_steps(made, "2026-03-01").promoted
     retriever, live = make_retriever(made, "reader", None)
 
     def found(**where: str) -> set[str]:

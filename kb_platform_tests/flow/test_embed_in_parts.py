@@ -32,6 +32,7 @@ from kb_platform.resources.gpu_window import Allowance
 from kb_platform.settings import inherited_environment
 from kb_platform.storage.releases import candidate
 from kb_platform_tests.flow.conftest import write_kb
+from kb_platform_tests.flow.steps import refresh_by_steps
 from kb_platform_tests.flow.test_crashes import live_digest, text
 
 MakeKb = Callable[..., KnowledgeBase]
@@ -89,7 +90,7 @@ def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 def peaceful(home: Path) -> Iterator[bytes]:
     """Yield the digest of the pages' content, embedded without a disturbance."""
     kb = write_kb(home, "peaceful", PAGES)
-    assert exit_code(refresh_once(kb, "2026-03-01", None, quiet=True)) == 0
+    assert refresh_by_steps(kb, "2026-03-01").promoted
     digest = live_digest(kb)[1]
     assert digest is not None
     yield digest

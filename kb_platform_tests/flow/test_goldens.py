@@ -14,6 +14,7 @@ from kb_platform.cli.refreshing import exit_code, refresh_once, show_report
 from kb_platform.knowledge.errors import KbError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.releases import live_release
+from kb_platform_tests.flow.steps import refresh_by_steps
 
 NAME = "wards"
 FRIDGE = "Vaccines must be kept between two and eight degrees in the pharmacy fridge."
@@ -37,7 +38,7 @@ def wards(home: Path) -> Iterator[KnowledgeBase]:
                   "gate": {"floors": {"all": 0.9}}}  # fmt: skip
     (folder / "defs.yaml").write_text(yaml.safe_dump({"type": "kb_platform.components.KnowledgeBase", "attributes": attributes}))
     kb = session.knowledge_base(NAME)
-    assert refresh_once(kb, "2026-03-01", None, quiet=True)["promoted"]
+    assert refresh_by_steps(kb, "2026-03-01").promoted
     yield kb
     shutil.rmtree(folder)
 

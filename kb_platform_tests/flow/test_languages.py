@@ -14,6 +14,7 @@ from kb_platform.index import chunk_rows, pipeline
 from kb_platform.index.analysis.analyzers import ANALYZERS, BEFORE
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.search import Hit
+from kb_platform_tests.flow.steps import refresh_by_steps
 
 ZH, TH = "\u7cd6\u5c3f\u75c5\u60a3\u8005\u6bcf\u5929\u9700\u8981\u76d1\u6d4b\u8840\u7cd6", "\u0e1c\u0e39\u0e49\u0e1b\u0e48\u0e27\u0e22\u0e04\u0e27\u0e23\u0e23\u0e31\u0e1a\u0e1b\u0e23\u0e30\u0e17\u0e32\u0e19\u0e22\u0e32\u0e2b\u0e25\u0e31\u0e07\u0e2d\u0e32\u0e2b\u0e32\u0e23"
 TEXTS = {
@@ -41,7 +42,7 @@ def ward(home: Path) -> KnowledgeBase:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(chunk_rows, "analyzer_for", lambda choice, text: BEFORE)  # noqa: ARG005
         patch.setattr(pipeline, "LEXICAL_VERSION", "tokens-1")
-        assert refresh_once(kb, "2026-03-01", None, quiet=True)["promoted"]
+        assert refresh_by_steps(kb, "2026-03-01").promoted
     return kb
 
 

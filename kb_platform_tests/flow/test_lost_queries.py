@@ -15,6 +15,7 @@ from kb_platform.knowledge.errors import KbError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.local.dagster_home import open_instance
 from kb_platform_tests.flow.conftest import MakeKb, write_kb
+from kb_platform_tests.flow.steps import refresh_by_steps
 
 NAME = "lost"
 FRIDGE = "Vaccines must be kept between two and eight degrees in the pharmacy fridge."
@@ -34,7 +35,7 @@ def stopped(home: Path) -> dict:
     kb = write_kb(home, NAME, PAGES, gate={"floors": {"all": 0.9}})
     (kb.folder / "golden").mkdir()
     (kb.folder / "golden" / "golden.yaml").write_text(yaml.safe_dump({"version": 1, "goldens": GOLDENS}))
-    assert refresh_once(kb, "2026-03-01", None, quiet=True)["promoted"]
+    assert refresh_by_steps(kb, "2026-03-01").promoted
     write_kb(home, NAME, NOISE, gate={"floors": {"all": 0.9}})
     return refresh_once(kb, "2026-03-02", None, quiet=True)
 
@@ -109,7 +110,7 @@ def test_the_candidate_is_searched_by_the_gates_role_and_by_no_reader(run: Run) 
 
 def test_without_a_candidate_there_is_none_to_search(make_kb: MakeKb) -> None:
     kb: KnowledgeBase = make_kb(PAGES)
-    assert refresh_once(kb, None, None, quiet=True)["promoted"]
+    assert refresh_by_steps(kb, kb.today().isoformat()).promoted
     with pytest.raises(KbError, match="there is no candidate; expected a sealed candidate"):
         app(["search", kb.name, QUESTION, "--candidate"], standalone_mode=False)
 

@@ -19,6 +19,7 @@ from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.gates import GateResult, record_gate
 from kb_platform.storage.releases import candidate, discard, get_release, live_release, promote, seal
 from kb_platform.storage.review_cases import list_cases
+from kb_platform_tests.flow.steps import refresh_by_steps
 
 FRIDGE = "# Fridge\n\nVaccines are kept between two and eight degrees.\n\nCall extension 4410 when the alarm sounds.\n"
 FILES = {
@@ -68,7 +69,7 @@ def test_a_refresh_with_nothing_changed_computes_and_writes_nothing(make_kb: Mak
 
 def test_an_edit_touches_the_rows_of_its_document_only(make_kb: MakeKb) -> None:
     kb = make_kb(FILES)
-    refresh(kb, "2026-03-01")
+    refresh_by_steps(kb, "2026-03-01")
     others = "select id from chunk where doc_id <> 'pharmacy/fridge.md' and valid_to = 2147483647 order by id"
     before = rows(kb, others)
     edit(kb, "pharmacy/fridge.md", FRIDGE.replace("4410", "4411"))
@@ -85,10 +86,11 @@ def test_an_edit_touches_the_rows_of_its_document_only(make_kb: MakeKb) -> None:
 
 def test_a_day_that_is_run_again_has_the_same_digest_after_a_discard(make_kb: MakeKb) -> None:
     kb = make_kb(FILES)
-    refresh(kb, "2026-03-01")
+    refresh_by_steps(kb, "2026-03-01")
     database = session.store(kb.name).database
     edit(kb, "wards/visits.txt", "Visitors may stay until nine in the evening.\n")
-    second = refresh(kb, "2026-03-02")["release"]
+    second = refresh_by_steps(kb, "2026-03-02").promoted
+    assert second
     digest = get_release(database, second).content_digest
     promote(database, second - 1)
     discard(database, second)
@@ -100,7 +102,7 @@ def test_a_day_that_is_run_again_has_the_same_digest_after_a_discard(make_kb: Ma
 
 def test_a_closed_day_is_not_captured_again(make_kb: MakeKb) -> None:
     kb = make_kb(FILES)
-    refresh(kb, "2026-03-02")
+    refresh_by_steps(kb, "2026-03-02")
     edit(kb, "wards/visits.txt", "Visits have ended for good.\n")
     report = refresh(kb, "2026-03-01")
     assert report["rows"] == {"inserted": 0, "closed": 0}
@@ -109,7 +111,7 @@ def test_a_closed_day_is_not_captured_again(make_kb: MakeKb) -> None:
 
 def test_a_source_that_is_gone_is_an_error_and_deletes_nothing(make_kb: MakeKb) -> None:
     kb = make_kb(FILES)
-    refresh(kb)
+    refresh_by_steps(kb, kb.today().isoformat())
     folder = kb.folder / "documents"
     folder.rename(kb.folder / "elsewhere")
     report = refresh(kb)
@@ -163,14 +165,14 @@ def test_materializing_the_pointer_by_hand_is_refused_in_a_sentence(make_kb: Mak
     kb = make_kb(FILES, gate={"floors": {"all": 0.9}})
     (kb.folder / "golden").mkdir()
     (kb.folder / "golden" / "golden.yaml").write_text(GOLDEN.replace("how cold", "zzz").replace("Vaccines are kept", "Nothing is kept"))
-    refresh(kb)
+    refresh_by_steps(kb, "2026-03-01")
     failures = run_assets(session.settings(), kb, ["promoted_release"]).failures
     assert any("cannot be promoted" in message and "golden_retrieval" in message for message in failures.values()), failures
 
 
 def test_the_database_refuses_the_owner_too(make_kb: MakeKb) -> None:
     kb = make_kb(FILES)
-    first = refresh(kb, "2026-03-01")["release"]
+    first = refresh_by_steps(kb, "2026-03-01").promoted
     edit(kb, "wards/visits.txt", "Visitors may stay until nine.\n")
     database = session.store(kb.name).database
     record = candidate(database)
@@ -187,12 +189,12 @@ def test_the_database_refuses_the_owner_too(make_kb: MakeKb) -> None:
 
 def test_a_reader_sees_nothing_of_a_candidate(make_kb: MakeKb) -> None:
     kb = make_kb(FILES, gate={"floors": {"all": 1.0}})
-    refresh(kb, "2026-03-01")
+    refresh_by_steps(kb, "2026-03-01")
     database = session.store(kb.name).database
     (kb.folder / "golden").mkdir()
     (kb.folder / "golden" / "golden.yaml").write_text(GOLDEN.replace("Vaccines are kept", "Never written"))
     edit(kb, "wards/visits.txt", "A secret of the candidate.\n")
-    refresh(kb, "2026-03-02")
+    refresh_by_steps(kb, "2026-03-02")
     with database.transaction("reader") as c:
         assert not c.execute("select 1 from chunk where content like '%secret%'").fetchall()
     with database.transaction("owner") as c:
@@ -206,7 +208,8 @@ def test_a_verdict_about_other_content_is_refused(make_kb: MakeKb) -> None:
     kb = make_kb(FILES, gate={"floors": {"all": 1.0}})
     (kb.folder / "golden").mkdir()
     (kb.folder / "golden" / "golden.yaml").write_text(GOLDEN.replace("Vaccines are kept", "Never written"))
-    release = refresh(kb)["release"]
+    release = refresh_by_steps(kb, "2026-03-01").sealed.release
+    assert release
     database = session.store(kb.name).database
     digest = seal(database, release, get_release(database, release).required_gates)
     with pytest.raises(StateError, match=r"the verdict is about other content than what is sealed.*kb releases"):

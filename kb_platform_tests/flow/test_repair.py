@@ -14,6 +14,7 @@ from kb_platform.index.chunk_deliveries import chunk_deliveries
 from kb_platform.ingest.capture import capture_source
 from kb_platform.ingest.raw_files import read_capture
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform_tests.flow.steps import refresh_by_steps
 
 MakeKb = Callable[..., KnowledgeBase]
 PAGES = {"visits.md": "# Visits\n\nUntil eight in the evening.\n", "lift.md": "# Lift\n\nOut of order on Mondays.\n", "fridge.md": "# Fridge\n\nTwo to eight degrees.\n"}
@@ -41,7 +42,7 @@ def files(name: str, kind: str) -> list[Path]:
 def waiting(make_kb: MakeKb) -> KnowledgeBase:
     """Return a knowledge base with a live release, and a delivery that is captured and not chunked: its raw file is all there is of it."""
     kb = make_kb(PAGES)
-    assert exit_code(refresh_once(kb, "2026-03-01", None, quiet=True)) == 0
+    assert refresh_by_steps(kb, "2026-03-01").promoted
     return kb
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kb_platform.cli import session
-from kb_platform.cli.refreshing import refresh_once
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.binary_copy import int_array, sparse_vector
+from kb_platform_tests.flow.steps import refresh_by_steps
 from kb_platform_tests.flow.test_refresh import FILES
 
 MakeKb = Callable[..., KnowledgeBase]
@@ -17,7 +17,7 @@ MakeKb = Callable[..., KnowledgeBase]
 
 def test_the_index_holds_the_chunk_files_rows(make_kb: MakeKb) -> None:
     kb = make_kb(FILES)
-    refresh_once(kb, "2026-03-01", None, quiet=True)
+    refresh_by_steps(kb, "2026-03-01")
     store = session.store(kb.name)
     with store.database.transaction("owner") as c:
         (capture,) = c.execute("select source, day, seq from capture").fetchall()
