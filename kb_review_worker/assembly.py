@@ -12,8 +12,7 @@ from kb_review_worker.adapters.fhir.client import TIMEOUT, FhirClient
 from kb_review_worker.adapters.fhir.tasks import FhirTasks
 from kb_review_worker.adapters.fhir.tokens import Client as TokenClient
 from kb_review_worker.adapters.fhir.tokens import ClientCredentials
-from kb_review_worker.adapters.openai_briefs import Model, OpenAiBriefs
-from kb_review_worker.ports import AuditSink
+from kb_review_worker.ports import AuditSink, BriefWriter
 from kb_review_worker.settings import Settings
 from kb_review_worker.storage.audit import PostgresAudit, PostgresSeals
 from kb_review_worker.storage.database import Database
@@ -77,7 +76,12 @@ def _sealer(settings: Settings, database: Database) -> Sealer | None:
     return Sealer(PostgresSeals(database), read_sealing_key(settings.audit_key.get_secret_value()), settings.audit_seals)
 
 
-def _briefs(settings: Settings) -> OpenAiBriefs | None:
+def _briefs(settings: Settings) -> BriefWriter | None:
     if not (settings.brief_url and settings.brief_model):
         return None
+    from kb_review_worker.adapters.openai_briefs import (  # its library takes longer to load than all the others
+        Model,
+        OpenAiBriefs,
+    )
+
     return OpenAiBriefs(Model(settings.brief_url, settings.brief_model, settings.brief_api_key.get_secret_value() if settings.brief_api_key else "none"))

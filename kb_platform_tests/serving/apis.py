@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 
 from kb_platform.local.environment import environment
+from kb_platform.serving.address import announcement
 from kb_platform.settings import Settings
 from kb_platform_tests.waiting import wait_until
 
@@ -30,6 +31,8 @@ class Api:
     process: subprocess.Popen
     log: Path
     http: httpx.Client
+    settings: dict[str, object]
+    announced: str
 
     def get(self, path: str, key: str | None = None, **more: Any) -> httpx.Response:
         """Ask for a path, perhaps with a key."""
@@ -67,10 +70,16 @@ def api(served: Settings, *, database: str | None = None, **settings: object) ->
         try:
             url = wait_until(lambda: _address(process, log), "the API listens")
             with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as http:
-                yield Api(url, process, log, http)
+                yield Api(url, process, log, http, settings, _said(served))
         finally:
             process.terminate()
             process.wait(TIMEOUT)
+
+
+def _said(served: Settings) -> str:
+    """Return what the server has written for commands of its home."""
+    path = announcement(served.home)
+    return path.read_text() if path.exists() else ""
 
 
 def _address(process: subprocess.Popen, log: Path) -> str:

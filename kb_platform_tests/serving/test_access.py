@@ -4,7 +4,6 @@ import datetime as dt
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,9 +12,11 @@ import pytest
 
 from kb_platform.knowledge.api_keys import new_key
 from kb_platform.resources.gpu_window import open_deployment
+from kb_platform.serving.process import asks_for_keys
+from kb_platform.settings import Settings
 from kb_platform.storage.api_keys import add_key, all_keys, revoke_key
 from kb_platform_tests.serving.apis import TIMEOUT, Api, api
-from kb_platform_tests.serving.conftest import PHARMACY, WARDS, Served
+from kb_platform_tests.serving.conftest import KEYS, PHARMACY, WARDS, Served, made_key
 from kb_platform_tests.waiting import wait_until
 
 READ = {
@@ -28,38 +29,12 @@ READ = {
     "the live release": ("GET", "/v1/{kb}/releases/live", None),
 }
 GIVE = {"feedback": ("POST", "/v1/{kb}/feedback", {"release": 1, "helpful": True})}
-KEYS = {  # grants, and what they let: of pharmacy, of wards, of what is not there
-    "every": (("*",), "rf", "rf", "rf"), "every, reading": (("*:read",), "r", "r", "r"), "its own": ((PHARMACY,), "rf", "", ""),
-    "its own, reading": ((f"{PHARMACY}:read",), "r", "", ""), "two": ((WARDS, f"{PHARMACY}:read"), "r", "rf", ""), "another": ((WARDS,), "", "rf", ""),
-}
 
 
-@pytest.fixture(scope="module")
-def keys(at_the_home: None) -> dict[str, str]:
-    """Return a key for each of KEYS, and some that let nobody in."""
-    made = {name: _made(*grants) for name, (grants, *_) in KEYS.items()}
-    revoked = _made("*")
-    revoke_key(open_deployment(), revoked.split("_")[1], "ann")
-    expired = new_key()
-    with open_deployment().transaction("owner") as c:
-        c.execute("insert into api_key (key_id, name, secret_hash, grants, created_at, expires_at, by_name) "
-                  "values (%s, 'old', %s, '{*}', now() - interval '2 days', now() - interval '1 day', 'ann')", (expired.key_id, expired.secret_hash))
-    every = made["every"]
-    return made | {"revoked": revoked, "expired": expired.text, "of nobody": new_key().text, "cut": every[:-1], "longer": every + "A",
-                   "another's secret": every[:16] + made["another"][16:], "no key": "x", "empty": ""}
-
-
-def _made(*grants: str) -> str:
-    key = new_key()
-    add_key(open_deployment(), key, "an application", grants, rate=None, expires_at=None, by="ann")
-    return key.text
-
-
-@pytest.fixture(scope="module")
-def keyed_api(served: Served, keys: dict[str, str]) -> Iterator[Api]:
-    """Yield an API that asks for keys."""
-    with api(served.settings, open=False, rate=100_000) as running:
-        yield running
+@pytest.fixture
+def keys(served: Served) -> dict[str, str]:
+    """Return the keys by their names."""
+    return served.keys
 
 
 def ask(running: Api, route: tuple[str, str, Any], base: str, key: str | None) -> httpx.Response:
@@ -112,7 +87,7 @@ def test_feedback_names_the_key_and_logs_do_not_hold_it(keyed_api: Api, keys: di
 
 
 def test_a_running_api_learns_of_new_and_revoked_keys(keyed_api: Api) -> None:
-    key = _made(PHARMACY)
+    key = made_key(PHARMACY)
     path = f"/v1/{PHARMACY}/releases/live"
     wait_until(lambda: keyed_api.get(path, key).status_code == 200, "the new key is known")
     revoke_key(open_deployment(), key.split("_")[1], "ann")
@@ -181,24 +156,32 @@ except ConfigError as error:
 """
 
 
-def test_beyond_the_loopback_keys_are_asked_for_whatever_the_settings_say(served: Served, keys: dict[str, str]) -> None:
-    with api(served.settings, host="0.0.0.0", open=True) as running:
-        port = running.url.rpartition(":")[2]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT, trust_env=False) as http:
-            assert http.get("/v1").status_code == 401
-            assert http.get("/v1", headers={"Authorization": f"Bearer {keys['every']}", "X-Forwarded-For": "10.0.0.1", "Host": "kb.example"}).status_code == 200
+def test_beyond_the_loopback_a_key_lets_in_who_comes_through_a_proxy(keyed_api: Api, keys: dict[str, str]) -> None:
+    shown = {"Authorization": f"Bearer {keys['every']}", "X-Forwarded-For": "10.0.0.1", "Host": "kb.example"}
+    assert keyed_api.http.get("/v1", headers=shown).status_code == 200
 
 
-def test_health_and_metrics_have_a_port_of_their_own(served: Served) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with api(served.settings, monitor_port=port) as running, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT, trust_env=False) as http:
+@pytest.mark.parametrize(("host", "open_", "asked"), [
+    ("127.0.0.1", True, False), ("::1", True, False), ("localhost", True, False), ("127.0.0.1", False, True), ("0.0.0.0", True, True), ("::", True, True),
+    ("kb.example", True, True), ("0.0.0.0", False, True),
+])
+def test_keys_are_asked_for_unless_only_this_machine_reaches_the_api_and_the_settings_open_it(host: str, open_: bool, asked: bool) -> None:
+    assert asks_for_keys(Settings(serve_host=host, serve_open=open_)) is asked
+
+
+def test_health_and_metrics_have_a_port_of_their_own(open_api: Api) -> None:
+    asked = ('kb_serve_questions_total{knowledge_base="wards"} ', 'kb_serve_request_seconds_count{method="POST",route="/v1/{kb}/search",status="200"} ')
+
+    def counts() -> list[float]:
+        lines = http.get("/metrics").text.splitlines()
+        return [float(next((line.removeprefix(name) for line in lines if line.startswith(name)), 0)) for name in asked]
+
+    with httpx.Client(base_url=f"http://127.0.0.1:{open_api.settings['monitor_port']}", timeout=TIMEOUT, trust_env=False) as http:
         assert (http.get("/healthz").text, http.get("/readyz").text) == ("ok", "ready")
-        running.search(WARDS, "visitors")
-        metrics = http.get("/metrics").text
-        assert 'kb_serve_questions_total{knowledge_base="wards"} 1.0' in metrics
-        assert 'kb_serve_request_seconds_count{method="POST",route="/v1/{kb}/search",status="200"} 1.0' in metrics
-        assert running.http.get("/metrics").status_code == 404
+        before = counts()
+        open_api.search(WARDS, "visitors")
+        assert counts() == [count + 1 for count in before]
+        assert open_api.http.get("/metrics").status_code == 404
 
 
 def test_without_a_database_every_answer_says_so_and_the_server_is_not_ready(served: Served) -> None:

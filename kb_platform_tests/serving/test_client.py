@@ -32,10 +32,7 @@ from kb_client import (
     messages,
     retries,
 )
-from kb_platform.knowledge.api_keys import new_key
-from kb_platform.resources.gpu_window import open_deployment
 from kb_platform.serving import messages as served_messages
-from kb_platform.storage.api_keys import add_key
 from kb_platform.storage.releases import promote
 from kb_platform_tests.serving.apis import TIMEOUT, Api, api
 from kb_platform_tests.serving.conftest import PHARMACY, TOPICS, WARDS, Served
@@ -100,10 +97,9 @@ def test_the_two_clients_offer_the_same() -> None:
     assert offered(kb_client.Client) == offered(kb_client.AsyncClient)
 
 
-def test_refusals_are_errors_of_their_kind(served: Served) -> None:
-    key = new_key()
-    add_key(open_deployment(), key, "one", [f"{PHARMACY}:read"], rate=None, expires_at=None, by="ann")
-    with api(served.settings, open=False) as running, Client(running.url, key.text, timeout=TIMEOUT) as client, Client(running.url, timeout=TIMEOUT) as nobody:
+def test_refusals_are_errors_of_their_kind(keyed_api: Api, served: Served) -> None:
+    key = served.keys["its own, reading"]
+    with Client(keyed_api.url, key, timeout=TIMEOUT) as client, Client(keyed_api.url, timeout=TIMEOUT) as nobody:
         assert client.knowledge_bases() == [PHARMACY]
         cases: list[tuple[type[Refused], str, Callable[[], object]]] = [
             (Forbidden, "forbidden", lambda: client.knowledge_base(WARDS).search("x")), (Forbidden, "forbidden", lambda: client.knowledge_base(PHARMACY).give_feedback(1, helpful=True)),

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from kb_platform.cli import main
 from kb_platform.local.environment import environment
-from kb_platform.serving.address import announcement, find_address
-from kb_platform.serving.quick_search import Question, understood
-from kb_platform_tests.serving.apis import TIMEOUT, Api, api
+from kb_platform.serving.address import Address, announcement, find_address
+from kb_platform.serving.quick_search import Question, answered, understood
+from kb_platform_tests.serving.apis import TIMEOUT, Api
 from kb_platform_tests.serving.conftest import WARDS, Served
 
 QUESTION = "who arranges visitors on the ward"
@@ -30,10 +30,12 @@ finally:
 
 
 @pytest.fixture
-def home_api(served: Served) -> Iterator[Api]:
-    """Yield an API that commands of the home find."""
-    with api(served.settings) as running:
-        yield running
+def home_api(open_api: Api, served: Served) -> Iterator[Api]:
+    """Yield that API as the one which commands of the home find, whatever servers other tests have started meanwhile."""
+    assert open_api.announced, "it has said where it answers"
+    announcement(served.settings.home).write_text(open_api.announced)
+    yield open_api
+    announcement(served.settings.home).write_text(open_api.announced)
 
 
 def kb(served: Served, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -45,22 +47,29 @@ def _quick(done: subprocess.CompletedProcess[str]) -> bool:
     return done.stderr.strip() == "[]"
 
 
-def test_a_server_answers_as_the_command_does_without_loading_anything(home_api: Api, served: Served) -> None:
-    lines = [["search", WARDS, QUESTION], ["search", WARDS, QUESTION, "-k", "2", "--release", "1"], ["search", WARDS, "--filter", "unit=visitors", QUESTION, "--json"],
-             ["search", WARDS, QUESTION, "--filter=unit=nobody"]]
-    asked = [kb(served, *line) for line in lines]
-    assert all(_quick(done) for done in asked), [done.stderr for done in asked]
-    home_api.process.send_signal(signal.SIGKILL)
-    home_api.process.wait()
-    for line, done in zip(lines, asked, strict=True):
-        alone = kb(served, *line)
-        assert (done.returncode, alone.returncode) == (0, 0)
-        assert not _quick(alone)
+def alone(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[object, str, str]:
+    """Return code, output and errors of the command in this process, which asks no server."""
+    with pytest.raises(SystemExit) as ended:
+        main(["search", *arguments])
+    said = capsys.readouterr()
+    return ended.value.code, said.out, said.err
+
+
+def test_a_server_answers_as_the_command_does_without_loading_anything(
+    home_api: Api, served: Served, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for line in ([WARDS, QUESTION], [WARDS, QUESTION, "-k", "2", "--release", "1"], [WARDS, "--filter", "unit=visitors", QUESTION, "--json"],
+                 [WARDS, QUESTION, "--filter=unit=nobody"]):
+        done = kb(served, "search", *line)
+        assert _quick(done), done.stderr
+        code, said, _ = alone(capsys, *line)
+        assert (done.returncode, code) == (0, 0)
         if "--json" in line:
-            assert [_rounded(hit) for hit in json.loads(done.stdout)["hits"]] == [_rounded(hit) for hit in json.loads(alone.stdout)["hits"]]
-            assert json.loads(done.stdout) | {"hits": 0} == json.loads(alone.stdout) | {"hits": 0}
+            assert [_rounded(hit) for hit in json.loads(done.stdout)["hits"]] == [_rounded(hit) for hit in json.loads(said)["hits"]]
+            assert json.loads(done.stdout) | {"hits": 0} == json.loads(said) | {"hits": 0}
         else:
-            assert done.stdout == alone.stdout
+            assert done.stdout == said
 
 
 def _rounded(hit: dict[str, Any]) -> dict[str, Any]:
@@ -72,11 +81,15 @@ def _rounded(hit: dict[str, Any]) -> dict[str, Any]:
     ([WARDS, QUESTION, "--colour"], "No such option"), ([WARDS], "Missing argument"), ([WARDS, QUESTION, "-k", "0"], "Invalid value for '-k'"),
     ([WARDS, QUESTION, "--filter", "unit"], "--filter 'unit'"),
 ])
-def test_what_a_server_cannot_answer_the_command_says(open_api: Api, served: Served, arguments: list[str], said: str) -> None:
-    done = kb(served, "search", *arguments)
-    assert done.returncode in (1, 2)
-    assert said in done.stderr
-    assert done.stdout == ""
+def test_what_a_server_cannot_answer_the_command_says(
+    home_api: Api, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert not answered(arguments)
+    assert capsys.readouterr() == ("", "")
+    code, out, errors = alone(capsys, *arguments)
+    assert code in (1, 2)
+    assert said in errors
+    assert out == ""
 
 
 def test_a_server_of_other_definitions_or_another_database_is_not_asked(home_api: Api, served: Served) -> None:
@@ -90,16 +103,34 @@ def test_a_server_of_other_definitions_or_another_database_is_not_asked(home_api
     assert find_address(home.parent, defs, url) is None
 
 
-def test_an_address_whose_process_is_gone_is_of_nobody(home_api: Api, served: Served) -> None:
+ANNOUNCED = """
+import sys, time
+from pathlib import Path
+from kb_platform.serving.address import announced
+with announced(Path(sys.argv[1]), "127.0.0.1", 1, sys.argv[2], "", embedded=True):
+    print("announced", flush=True)
+    time.sleep(10_000)
+"""
+
+
+def test_an_address_whose_process_is_gone_is_of_nobody_and_the_command_does_without(home_api: Api, served: Served) -> None:
     home, defs = served.settings.home, str(served.settings.defs)
+    with subprocess.Popen([sys.executable, "-c", ANNOUNCED, home, defs], stdout=subprocess.PIPE) as gone:
+        try:
+            assert gone.stdout and gone.stdout.readline() == b"announced\n"
+            assert find_address(home, defs, None) == Address("127.0.0.1", 1)
+        finally:
+            gone.kill()
     said = json.loads(announcement(home).read_text())
     assert announcement(home).stat().st_mode & 0o777 == 0o600
-    home_api.process.send_signal(signal.SIGKILL)
-    home_api.process.wait()
-    assert announcement(home).exists()
+    assert said["pid"] == gone.pid
     assert find_address(home, defs, None) is None
     announcement(home).write_text(json.dumps(said | {"pid": os.getpid()}))  # another process has that pid now
     assert find_address(home, defs, None) is None
+    without = kb(served, "search", WARDS, QUESTION, "-k", "1")
+    assert without.returncode == 0
+    assert "Visitors" in without.stdout
+    assert not _quick(without)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"port": 1}', '{"port": "x", "defs": 1, "pid": "x"}', "null"])

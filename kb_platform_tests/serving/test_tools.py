@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,11 +13,8 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from kb_platform.knowledge.api_keys import new_key
 from kb_platform.local.environment import environment
-from kb_platform.resources.gpu_window import open_deployment
-from kb_platform.storage.api_keys import add_key
-from kb_platform_tests.serving.apis import TIMEOUT, Api, api
+from kb_platform_tests.serving.apis import TIMEOUT, Api
 from kb_platform_tests.serving.conftest import PHARMACY, WARDS, Served
 
 QUESTION = "who arranges visitors on the ward"
@@ -97,26 +93,17 @@ def test_an_open_server_refuses_other_sites_at_the_tools_too(open_api: Api) -> N
         assert open_api.http.post("/mcp", json=body, headers=headers).status_code == 421
 
 
-@pytest.fixture(scope="module")
-def keyed_api(served: Served) -> Iterator[Api]:
-    """Yield an API that asks for keys."""
-    with api(served.settings, open=False) as running:
-        yield running
-
-
-def test_tools_heed_keys_and_grants(keyed_api: Api) -> None:
-    every, one = new_key(), new_key()
-    add_key(open_deployment(), every, "all", ["*:read"], rate=None, expires_at=None, by="ann")
-    add_key(open_deployment(), one, "one", [PHARMACY], rate=None, expires_at=None, by="ann")
+def test_tools_heed_keys_and_grants(keyed_api: Api, served: Served) -> None:
+    every, one = served.keys["every, reading"], served.keys["its own"]
     url = f"{keyed_api.url}/mcp"
-    check_tools(url, every.text)
+    check_tools(url, every)
     found, refused, fetched = call(url, ("search", {"query": "vaccines"}), ("search", {"query": "x", "knowledge_base": WARDS}), ("fetch", {"id": f"{WARDS}/1/1"}),
-                                   key=one.text)
+                                   key=one)
     assert found.structured_content["knowledge_base"] == PHARMACY  # the only one that this key may read
     for result in (refused, fetched):
         assert result.is_error
         assert "no such grant" in result.content[0].text
-    for headers in ({}, {"Authorization": "Bearer kb_no"}, {"Authorization": f"Basic {one.text}"}):
+    for headers in ({}, {"Authorization": "Bearer kb_no"}, {"Authorization": f"Basic {one}"}):
         answer = keyed_api.http.post("/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, headers=headers)
         assert (answer.status_code, answer.json()["code"], answer.headers["www-authenticate"]) == (401, "unauthorized", "Bearer")
 

@@ -5,7 +5,8 @@ import datetime as dt
 import gzip
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -32,13 +33,21 @@ from kb_review_worker_tests.servers import Server, serving
 
 pytestmark = pytest.mark.anyio
 KEYS = {"k1": bytes(range(32))}
+NAMESPACES = [f"trail-{number}" for number in range(8)]  # one for each test
+
+
+@pytest.fixture(scope="module")
+async def clients(anyio_backend: str) -> AsyncIterator[Iterator[Client]]:
+    """Yield clients of one server, each of a namespace in which there is nothing."""
+    async with serving("real", KEYS, NAMESPACES) as running:
+        yield iter([await Client.connect(running.client.service_client.config.target_host, namespace=name, data_converter=running.client.data_converter,
+                                         identity="test") for name in NAMESPACES])
 
 
 @pytest.fixture
-async def server(anyio_backend: str) -> AsyncIterator[Server]:
-    """Yield a server of the test's own: the reconciler looks at all reviews of its namespace."""
-    async with serving("real", KEYS) as running:
-        yield running
+def server(clients: Iterator[Client]) -> Server:
+    """Return the server with a namespace of the test's own: the reconciler looks at all reviews of its namespace."""
+    return Server("real", SimpleNamespace(client=next(clients)))
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from kb_contracts.outcomes import Status
 from kb_review_worker.gateway.identity.oidc import Login, is_fresh
 from kb_review_worker.storage.database import Database
 from kb_review_worker_tests.fhir.ehr import install
-from kb_review_worker_tests.gateway.browsers import browsing
 from kb_review_worker_tests.gateway.gateways import Gateway, free_port, gateway
 from kb_review_worker_tests.made_cases import ROLE, reviewer
 from kb_review_worker_tests.reviewing import reviewing
@@ -55,13 +54,6 @@ async def running(anyio_backend: str, real: Server, database: Database, provider
                 "oidc_client_secret": "a-secret-of-the-gateway"}
     async with reviewing(real, database) as reviews, gateway(reviews, tmp_path_factory.mktemp("oidc"), **settings) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
-    """Yield a browser."""
-    async with browsing() as running:
-        yield running
 
 
 @pytest.fixture

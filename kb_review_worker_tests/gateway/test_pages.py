@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page
 from kb_contracts.decisions import Withdrawal
 from kb_contracts.outcomes import Brief, Status
 from kb_review_worker.storage.database import Database
-from kb_review_worker_tests.gateway.browsers import browsing, sign_in
+from kb_review_worker_tests.gateway.browsers import sign_in
 from kb_review_worker_tests.gateway.gateways import PASSPHRASE, Gateway, gateway
 from kb_review_worker_tests.made_cases import case, event
 from kb_review_worker_tests.reviewing import reviewing
@@ -25,13 +25,6 @@ class Briefs:
 
     async def write(self, case: object) -> Brief:
         return Brief(summary="The interval between INR checks grows from 8 to 12 weeks.", points=("Is the new interval meant for stable patients only?",), model="m-1")
-
-
-@pytest.fixture(scope="module")
-async def browser(anyio_backend: str) -> AsyncIterator[Browser]:
-    """Yield a browser."""
-    async with browsing() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -187,11 +180,11 @@ async def test_an_author_a_stranger_and_a_foreign_form_get_nowhere(running: Gate
     assert ("nurse", handle.id) in await running.denied("ViewNotAllowed")
 
 
-@pytest.mark.parametrize("width", [400, 1280])
-async def test_nothing_is_wider_than_the_window(running: Gateway, page: Page, width: int) -> None:
+async def test_nothing_is_wider_than_the_window(running: Gateway, page: Page) -> None:
     _, _, task = await running.waiting(_changed_document(subject=f"policies/{'a-very-long-name-' * 12}.md"))
-    await page.set_viewport_size({"width": width, "height": 800})
     await sign_in(page, running.url, "dr.reviewer", PASSPHRASE.format("dr.reviewer"))
     for path in ("/", f"/cases/{task}", f"/cases/{task}/trail"):
         await page.goto(f"{running.url}{path}")
-        assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+        for width in (400, 1280):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)

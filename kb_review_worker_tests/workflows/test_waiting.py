@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any
 
 import pytest
+from temporalio.service import RPCError
 
 from kb_contracts.decisions import Verdict, Withdrawal
 from kb_contracts.outcomes import Outcome, Phase, Status
@@ -20,9 +21,12 @@ HOUR = dt.timedelta(hours=1)
 TRIES, LOST = 3, 120  # seconds after which a review that does not go on is one whose task the skipping server has lost
 
 
-@pytest.fixture(scope="module", params=["skipping", "real"])
-async def server(anyio_backend: str, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+@pytest.fixture(scope="module", params=["real", pytest.param("skipping", marks=pytest.mark.endurance)])
+async def server(anyio_backend: str, real: Server, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """Yield each of the two servers."""
+    if request.param == "real":
+        yield real
+        return
     async with serving(request.param) as running:
         yield running
 
@@ -34,13 +38,13 @@ def on_both(test: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[Non
     async def done(reviews: Reviews, **others: Any) -> None:
         if reviews.server.kind == "real":
             return await test(reviews=reviews, **others)
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, RPCError):
             return await _within(LOST, test(reviews=reviews, **others))
         for tries_left in reversed(range(TRIES - 1)):
             try:
                 async with serving("skipping") as another, reviewing(another, reviews.database) as again:
                     return await _within(LOST, test(reviews=again, **others))
-            except TimeoutError:
+            except (TimeoutError, RPCError):
                 if not tries_left:
                     raise
         return None
