@@ -46,9 +46,6 @@ def open_instance(settings: Settings) -> Iterator["DagsterInstance"]:
     export(environment(settings))
     write_dagster_home(settings.home)
     with DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
-        # Left alone, Dagster opens a connection for every event, some 200 a refresh. Two seconds and not more, so that none is
-        # older than a server that was restarted meanwhile.
-        instance.optimize_for_webserver(statement_timeout=0, pool_recycle=2, max_overflow=4)
         yield instance
 
 
