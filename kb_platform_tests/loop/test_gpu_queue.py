@@ -22,7 +22,7 @@ from kb_platform_tests.loop.pages import ask, materialize
 from kb_platform_tests.waiting import wait_until
 
 NAME, JOB = QUEUED, f"{QUEUED}_embed"
-DAYS = ["2026-03-01", "2026-03-02", "2026-03-03"]
+DAYS = ["2026-03-01", "2026-03-02"]
 BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) { __typename
     ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } ... on PartitionSetNotFoundError { message } } }"""
 
