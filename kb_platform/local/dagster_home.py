@@ -3,10 +3,9 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -47,19 +46,7 @@ def open_instance(settings: Settings) -> Iterator["DagsterInstance"]:
     export(environment(settings))
     write_dagster_home(settings.home)
     with DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
-        # Left alone, Dagster opens a connection for every event, some 200 a refresh. Two seconds and not more, so that none is
-        # older than a server that was restarted meanwhile.
-        instance.optimize_for_webserver(statement_timeout=0, pool_recycle=2, max_overflow=4)
-        _look_at_the_catalogue_once(instance)
         yield instance
-
-
-def _look_at_the_catalogue_once(instance: "DagsterInstance") -> None:
-    """Keep what tables and columns Dagster's storage has: left alone, it asks some sixty times a refresh, a tenth of what a small one takes."""
-    events, runs = cast("Any", instance.event_log_storage), cast("Any", instance.run_storage)
-    events.has_table, has_column = cache(events.has_table), cache(events.has_asset_key_col)
-    events.has_asset_key_col, events._has_asset_key_col_on_connection = has_column, lambda _, column: has_column(column)  # noqa: SLF001
-    runs.has_run_stats_index_cols, runs.has_backfill_id_column = cache(runs.has_run_stats_index_cols), cache(runs.has_backfill_id_column)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -5,7 +5,6 @@ that the window is in.
 """
 
 import datetime as dt
-from collections.abc import Iterator
 
 import dagster as dg
 import psutil
@@ -16,35 +15,28 @@ from kb_platform.cli import app, session
 from kb_platform.cli.refreshing import exit_code, refresh_once
 from kb_platform.components.gpu_window import last_tick, slots_of
 from kb_platform.local.dagster_home import open_instance
-from kb_platform.local.supervisor import up
 from kb_platform.settings import Settings, export
 from kb_platform.storage.releases import live_release
-from kb_platform_tests.flow.conftest import write_kb
-from kb_platform_tests.flow.test_webserver import ask, materialize
-from kb_platform_tests.homes import at_home, serving_home
-from kb_platform_tests.loop.workspaces import quick_workspace
+from kb_platform_tests.loop.everything import QUEUED, closed_hours
+from kb_platform_tests.loop.pages import ask, materialize
 from kb_platform_tests.waiting import wait_until
 
-NAME, JOB = "ward_manual", "ward_manual_embed"
-DAYS = ["2026-03-01", "2026-03-02", "2026-03-03"]
+NAME, JOB = QUEUED, f"{QUEUED}_embed"
+DAYS = ["2026-03-01", "2026-03-02"]
 BACKFILL = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) { __typename
     ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } ... on PartitionSetNotFoundError { message } } }"""
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Settings]:
-    """Yield a home whose window is closed at noon, with a delivery that waits for its vectors."""
-    noon = 12 - dt.datetime.now(dt.UTC).hour
-    with serving_home("kb-queue-") as chosen, at_home(chosen):
-        export({"KB_GPU_HOURS": "20:00-06:00", "KB_GPU_TIMEZONE": f"Etc/GMT{-noon:+}"})
-        kb = write_kb(chosen.home.parent, NAME, {"visits.md": "# Visits\n\nUntil eight in the evening.\n"}, schedule={"enabled": True, "cron": "0 0 1 1 *"})
-        report = refresh_once(kb, DAYS[0], None, quiet=True)
-        assert (exit_code(report), report["vectors"]["left"]) == (6, 1), report
-        yield chosen
+def waiting(home: Settings) -> None:
+    """Set the window that is closed at noon for this process, too; a delivery waits for its vectors."""
+    export({f"KB_{name.upper()}": value for name, value in closed_hours().items()})
+    report = refresh_once(session.knowledge_base(NAME), DAYS[0], None, quiet=True)
+    assert (exit_code(report), report["vectors"]["left"]) == (6, 1), report
 
 
-def test_a_back_fill_started_at_noon_waits_without_a_process_until_the_window_opens(home: Settings) -> None:
-    pages = up(home, workspace=quick_workspace(home.home.parent)).pages
+@pytest.mark.usefixtures("waiting")
+def test_a_back_fill_started_at_noon_waits_without_a_process_until_the_window_opens(home: Settings, pages: str) -> None:
     with open_instance(home) as instance:
         wait_until(lambda: slots_of(instance, "gpu") == 0, "the pool is closed")
         selector = {"repositoryLocationName": "kb_platform", "repositoryName": "__repository__"}

@@ -27,8 +27,8 @@ from kb_platform.resources import close_stores
 from kb_platform.settings import Settings, inherited_environment
 from kb_platform.storage.captured_files import captured_files
 from kb_platform_tests.flow.conftest import write_kb
-from kb_platform_tests.flow.test_webserver import LAUNCH, ask
 from kb_platform_tests.homes import at_home, serving_home
+from kb_platform_tests.loop.pages import LAUNCH, ask
 from kb_platform_tests.waiting import wait_until
 
 NAME, DOCUMENTS, FIRST = "ward_manual", 5, dt.date(2026, 3, 1)

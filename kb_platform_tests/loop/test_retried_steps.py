@@ -3,10 +3,6 @@
 The moment is not timed: the test holds the lock that the step needs, sees it wait, and ends the server then.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
-
 import dagster as dg
 import psutil
 import psycopg
@@ -17,36 +13,20 @@ from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.local.dagster_home import open_instance
 from kb_platform.local.environment import database_url, ensure_database
 from kb_platform.local.postgres import running_postgres
-from kb_platform.local.supervisor import up
 from kb_platform.settings import Settings
 from kb_platform.storage.captured_files import captured_files
-from kb_platform_tests.flow.conftest import write_kb
-from kb_platform_tests.flow.test_webserver import LAUNCH, ask
-from kb_platform_tests.homes import at_home, serving_home
+from kb_platform_tests.loop.everything import RETRIED, everything_up, runs_of
+from kb_platform_tests.loop.pages import LAUNCH, ask
+from kb_platform_tests.waiting import PATIENCE, wait_until
 
-NAME, DAY = "ward_manual", "2026-03-01"
-PATIENCE = 600  # seconds
+NAME, DAY = RETRIED, "2026-03-01"
 ENDED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Settings]:
-    with serving_home("kb-retried-") as chosen, at_home(chosen):
-        yield chosen
-
-
-@pytest.fixture(scope="module")
 def kb(home: Settings) -> KnowledgeBase:
-    kb = write_kb(home.home.parent, NAME, {"visits.md": "# Visits\n\nUntil eight in the evening.\n"})
-    session.store(kb.name)
-    return kb
-
-
-def wait_until(holds: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
+    session.store(NAME)
+    return session.knowledge_base(NAME)
 
 
 def launch(pages: str, asset: str) -> str:
@@ -60,15 +40,13 @@ def launch(pages: str, asset: str) -> str:
 
 
 def end_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRun:
-    found: list[dg.DagsterRun] = []
-
-    def has_ended() -> bool:
+    def ended() -> dg.DagsterRun | None:
         run = instance.get_run_by_id(run_id)
-        found.extend([run] if run and run.status in ENDED else [])
-        return bool(found)
+        return run if run and run.status in ENDED else None
 
-    wait_until(has_ended, "the run has ended")
-    return found[0]
+    run = wait_until(ended, "the run has ended", every=0.5)
+    assert run
+    return run
 
 
 def kill_postgres(home: Settings) -> None:
@@ -80,27 +58,25 @@ def kill_postgres(home: Settings) -> None:
     psutil.wait_procs(victims, timeout=PATIENCE)
 
 
-def test_what_cannot_pass_is_tried_once_by_step_and_daemon(home: Settings, kb: KnowledgeBase) -> None:
-    pages = up(home).pages
+def test_what_cannot_pass_is_tried_once_by_step_and_daemon(home: Settings, pages: str, kb: KnowledgeBase) -> None:
     moved = (kb.folder / "documents").rename(kb.folder / "moved")
     try:
         with open_instance(home) as instance:
-            before = {r.run_id for r in instance.get_runs()}
+            before = runs_of(instance, NAME)
             run = end_of(instance, launch(pages, "raw_documents"))
             assert (run.status, run.tags["dagster/max_retries"]) == (dg.DagsterRunStatus.FAILURE, "0")
             failed = [e.dagster_event for e in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)]
             assert len(failed) == 1
             said = failed[0] and failed[0].step_failure_data.user_failure_data
             assert said and str(kb.folder / "documents") in (said.description or "")
-            assert {r.run_id for r in instance.get_runs()} - before == {run.run_id}
+            assert runs_of(instance, NAME) - before == {run.run_id}
     finally:
         moved.rename(kb.folder / "documents")
 
 
-def test_a_step_outlives_a_restart_of_the_database(home: Settings, kb: KnowledgeBase) -> None:
-    pages = up(home).pages
+def test_a_step_outlives_a_restart_of_the_database(home: Settings, pages: str, kb: KnowledgeBase) -> None:
     with open_instance(home) as instance:
-        before = {run.run_id for run in instance.get_runs()}
+        before = runs_of(instance, NAME)
     with psycopg.connect(database_url(home), autocommit=True) as connection:
         connection.execute(f"begin; lock table kb_{NAME}.turn_of_capture in exclusive mode".encode())  # which entering a capture needs
         run_id = launch(pages, "raw_documents")
@@ -112,5 +88,6 @@ def test_a_step_outlives_a_restart_of_the_database(home: Settings, kb: Knowledge
     with open_instance(home) as instance:
         run = end_of(instance, run_id)
         assert run.status is dg.DagsterRunStatus.SUCCESS
-        assert [r.run_id for r in instance.get_runs() if r.run_id not in before] == [run_id]
+        assert runs_of(instance, NAME) - before == {run_id}
     assert [c.documents for c in captured_files(session.store(NAME).database, "docs")] == [1]
+    everything_up(home)  # once all of it has found the database again

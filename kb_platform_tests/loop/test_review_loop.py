@@ -5,63 +5,55 @@ pictures of docs/review.md are taken anew.
 """
 
 import asyncio
+import io
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kb_platform.cli import session
+from kb_platform.cli import main, output, session
 from kb_platform.cli.refreshing import refresh_once
 from kb_platform.local.environment import environment
 from kb_platform.local.review_service import missing, reviewers_file
-from kb_platform.local.supervisor import up
+from kb_platform.local.supervisor import Standing
 from kb_platform.settings import Settings, export, inherited_environment
 from kb_platform.storage.releases import live_release
-from kb_platform_tests.flow.conftest import write_kb
-from kb_platform_tests.flow.test_webserver import LISTED, ask
-from kb_platform_tests.homes import at_home, serving_home
-from kb_platform_tests.loop.workspaces import quick_workspace
+from kb_platform_tests.loop.everything import REVIEWED, everything_up
+from kb_platform_tests.loop.pages import LISTED, ask
 from kb_platform_tests.waiting import PATIENCE, wait_until
 
-NAME, REVIEWER = "formulary", "second.reviewer"
-PAGES = {
-    f"{drug}.md": f"# {drug.title()}\n\n## Monitoring\n\nCheck {what} before the first dose and every {weeks} weeks. Tell the pharmacist if it is out of range.\n"
-    for drug, what, weeks in (("warfarin", "the INR", 8), ("lithium", "the serum level", 12), ("amiodarone", "thyroid and liver function", 26),
-                              ("methotrexate", "the blood count", 4), ("digoxin", "potassium and kidney function", 26))
-}
+NAME, REVIEWER = REVIEWED, "second.reviewer"
 
 
 @pytest.fixture(scope="module")
-def home() -> Iterator[Settings]:
-    """Yield a home in which a delivery changed more than its gate lets pass, with everything up."""
+def standing(home: Settings) -> Standing:
+    """Return what is up, when a delivery has changed more than its gate lets pass."""
     if lacking := missing():
         pytest.skip(lacking)
     asyncio.run(with_page(see_nothing))  # skips where no browser can be had
-    with serving_home("kb-loop-") as chosen, at_home(chosen):
-        kb = write_kb(chosen.home.parent, NAME, PAGES, gate={"max_churn_share": 0.1, "min_churn_documents": 1})
-        assert refresh_once(kb, None, None, quiet=True)["promoted"]
-        for name in ("warfarin.md", "lithium.md"):
-            path = kb.folder / "documents" / name
-            path.write_text(path.read_text().replace("8 weeks", "12 weeks").replace("Tell the pharmacist", "Tell the pharmacist the same day"))
-        report = refresh_once(kb, None, None, quiet=True)
-        assert (report["verdict"], report["promoted"]) == ("inconclusive", False)
-        up(chosen, workspace=quick_workspace(chosen.home.parent))
-        export(environment(chosen))
-        yield chosen
+    kb = session.knowledge_base(NAME)
+    assert refresh_once(kb, None, None, quiet=True)["promoted"]
+    for name in ("warfarin.md", "lithium.md"):
+        path = kb.folder / "documents" / name
+        path.write_text(path.read_text().replace("8 weeks", "12 weeks").replace("Tell the pharmacist", "Tell the pharmacist the same day"))
+    report = refresh_once(kb, None, None, quiet=True)
+    assert (report["verdict"], report["promoted"]) == ("inconclusive", False)
+    export(environment(home))
+    return everything_up(home)
 
 
-def test_a_reviewer_approves_in_a_browser_and_dagster_promotes(home: Settings, tmp_path: Path) -> None:
+def test_a_reviewer_approves_in_a_browser_and_dagster_promotes(standing: Standing, tmp_path: Path) -> None:
     pictures = Path(os.environ.get("KB_TEST_SCREENSHOTS") or tmp_path)
     database = session.store(NAME).database
     before = live_release(database)
-    standing = up(home, workspace=quick_workspace(home.home.parent))  # once more, which changes nothing
-    passphrase = next(p["passphrase"] for p in json.loads(reviewers_file(home.home).read_text())["reviewers"] if p["id"] == REVIEWER)
+    passphrase = next(p["passphrase"] for p in json.loads(reviewers_file(session.settings().home).read_text())["reviewers"] if p["id"] == REVIEWER)
 
     asyncio.run(approve(standing.reviews, passphrase, pictures))
     assert live_release(database) == before, "an approval moves nothing by itself"
@@ -89,12 +81,12 @@ def test_a_reviewer_without_a_browser_reads_decides_and_gets_a_receipt(home: Set
     assert (shown["digest"], shown["state"], shown["last_review"]) == (case["digest"], "open", None)
     assert "content" not in shown
     said("sync", NAME)
-    wait_until(lambda: review("show", NAME, number, "--content", "--as", REVIEWER, "--json").returncode == 0, "the review can be read")
+    wait_until(lambda: review("show", NAME, number, "--content", "--as", REVIEWER, "--json").returncode == 0, "the review can be read", every=0.5)
 
     content = said("show", NAME, number, "--content", "--as", REVIEWER)["content"]
     assert (content["digest"], content["status"]) == (case["digest"], "waiting")
     assert "changed: docs/digoxin.md" in content["material"]
-    assert content["material"] in review("show", NAME, number, "--content", "--as", REVIEWER).stdout
+    assert content["material"] in process("show", NAME, number, "--content", "--as", REVIEWER).stdout
     decide = ("decide", NAME, number, "approve", "--as", REVIEWER, "--digest")
     for arguments, passphrase, complaint in (
         ((*decide, "0" * 64), None, "the review is about"), ((*decide, "0"), None, "too short"), ((*decide, case["digest"]), "wrong", "no such name and passphrase"),
@@ -108,10 +100,10 @@ def test_a_reviewer_without_a_browser_reads_decides_and_gets_a_receipt(home: Set
         assert "Traceback" not in refused.stderr
     assert said("show", NAME, number, "--content", "--as", REVIEWER)["content"]["status"] == "waiting"
 
-    receipts = [said(*decide, case["digest"][:12])["receipt"] for _ in range(2)]
-    assert receipts[0] == receipts[1]
-    wait_until(lambda: (said("show", NAME, number)["last_review"] or {}).get("effect") == "accepted", "the decision has come back")
-    late = review("decide", NAME, number, "reject", "--reason", "too late", "--as", "reviewer", "--digest", case["digest"])
+    receipt = said(*decide, case["digest"][:12])["receipt"]
+    assert json.loads(process(*decide, case["digest"][:12], "--json").stdout)["receipt"] == receipt
+    wait_until(lambda: (said("show", NAME, number)["last_review"] or {}).get("effect") == "accepted", "the decision has come back", every=0.5)
+    late = process("decide", NAME, number, "reject", "--reason", "too late", "--as", "reviewer", "--digest", case["digest"])
     assert (late.returncode, "lready decided" in late.stderr) == (1, True)
 
 
@@ -122,13 +114,28 @@ def said(*arguments: str) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+def passphrase_of(arguments: tuple[str, ...]) -> str:
+    """Return the passphrase of whom --as names."""
+    people = json.loads(reviewers_file(session.settings().home).read_text())["reviewers"]
+    return next((p["passphrase"] for p in people if "--as" in arguments and p["id"] == arguments[arguments.index("--as") + 1]), "")
+
+
 def review(*arguments: str, passphrase: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command of `kb review`, with the passphrase of whom --as names on standard input."""
-    if passphrase is None and "--as" in arguments:
-        people = json.loads(reviewers_file(session.settings().home).read_text())["reviewers"]
-        passphrase = next(p["passphrase"] for p in people if p["id"] == arguments[arguments.index("--as") + 1])
-    return subprocess.run([Path(sys.executable).with_name("kb"), "review", *arguments], input=f"{passphrase or ''}\n", capture_output=True, text=True,
-                          check=False, timeout=PATIENCE, env=inherited_environment({"COLUMNS": "1000"}, but="KB_REVIEW_TOKEN"))
+    """Run a command of `kb review` in this process, with a passphrase on standard input."""
+    with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.StringIO(f"{passphrase_of(arguments) if passphrase is None else passphrase}\n"))
+        patch.delenv("KB_REVIEW_TOKEN", raising=False)
+        for printed in (output.console, output.errors):
+            patch.setattr(printed, "width", 1000)
+        with pytest.raises(SystemExit) as ended:
+            main(["review", *arguments])
+    return subprocess.CompletedProcess(arguments, ended.value.code or 0, out.getvalue(), err.getvalue())  # pyright: ignore[reportArgumentType]
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of `kb review` as people do."""
+    return subprocess.run([Path(sys.executable).with_name("kb"), "review", *arguments], input=f"{passphrase_of(arguments)}\n", capture_output=True,
+                          text=True, check=False, timeout=PATIENCE, env=inherited_environment({"COLUMNS": "1000"}, but="KB_REVIEW_TOKEN"))
 
 
 async def approve(url: str, passphrase: str, pictures: Path) -> None:
