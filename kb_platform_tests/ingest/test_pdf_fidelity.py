@@ -42,6 +42,7 @@ LAST = at(160, 645, "IV") + at(260, 645, "200 mg")
         (drawn(at(72, 700, "Seen"), at(72, 680, "as small as dust", 0.5)), ("Seen",), ("dust",)),
         (drawn(*(at(50, 700 - 14 * n, f"left words of line {n}") + at(320, 700 - 14 * n, f"right words of line {n}") for n in range(5))),
          ("left words of line 4\nright words of line 0",), ()),
+        (drawn(*(at(72 + 30 * n, 700, text) for n, text in enumerate(("give", "5", "x", "3", "a", "day")))), ("give 5 x 3 a day",), ()),
         (drawn(at(50, 730, "A heading over both of the columns of this page"),
                *(at(50, 700 - 14 * n, f"left words of line {n}") + at(320, 700 - 14 * n, f"right words of line {n}") for n in range(5))),
          ("columns of this page\nleft words of line 0\nleft words",), ()),

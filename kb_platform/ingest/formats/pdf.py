@@ -9,10 +9,11 @@ from typing import Any
 from kb_platform.ingest.decode import sniff
 from kb_platform.ingest.formats import Parsed
 from kb_platform.ingest.formats.left_out import LeftOuts
+from kb_platform.ingest.formats.pdf_calls import opened
 from kb_platform.ingest.formats.pdf_forms import fill_in
 from kb_platform.ingest.formats.pdf_lines import Segment, in_reading_order, lines_of, write_marks
 from kb_platform.ingest.formats.pdf_pages import PageLines, joined_pages
-from kb_platform.ingest.formats.pdf_rules import grids
+from kb_platform.ingest.formats.pdf_rules import Grid, grids
 from kb_platform.ingest.formats.pdf_runs import Run, page_runs
 from kb_platform.ingest.formats.pdf_words import joined_words
 from kb_platform.ingest.formats.tables import spanning_table
@@ -63,10 +64,8 @@ def _form(document: Any) -> Any:
 
 
 def _page_lines(document: Any, number: int, form: Any, left_out: LeftOuts) -> PageLines:
-    page = document[number]
-    text_page = page.get_textpage()
-    try:
-        bounds = page.get_bbox()
+    with opened(document, number) as (page, text_page):
+        bounds = _bounds(page)
         runs, objects = page_runs(page, text_page, bounds)
         for run in runs:
             if not run.shown:
@@ -75,9 +74,14 @@ def _page_lines(document: Any, number: int, form: Any, left_out: LeftOuts) -> Pa
         if form is not None:
             fill_in(page, form, lines)
         return PageLines(lines, bounds[1], bounds[3])
-    finally:
-        text_page.close()
-        page.close()
+
+
+def _bounds(page: Any) -> tuple[float, float, float, float]:
+    import pypdfium2.raw as pdfium
+
+    box = pdfium.FS_RECTF()
+    pdfium.FPDF_GetPageBoundingBox(page, box)
+    return box.left, box.bottom, box.right, box.top
 
 
 def _lines(runs: list[Run], page: Any, objects: int) -> list[Segment]:
@@ -88,15 +92,15 @@ def _lines(runs: list[Run], page: Any, objects: int) -> list[Segment]:
     tables = grids(page, objects) if runs else []
     if not tables:
         return in_reading_order(lines_of(runs))
-    written: set[int] = set()
+    written: list[Grid] = []
     for run in runs:
-        at = next((n for n, grid in enumerate(tables) if grid.holds(run)), None)
-        if at is None:
+        grid = next((table for table in tables if table.holds(run)), None)
+        if grid is None:
             loose.append(run)
-        elif at not in written:
-            written.add(at)
-            held = [(r, (" " if r.gap else "") + r.text) for r in runs if tables[at].holds(r)]
-            table = spanning_table(tables[at].rows([(r, joined_words(t)) for r, t in held]))
+        elif not any(grid is one for one in written):
+            written.append(grid)
+            held = [(r, joined_words((" " if r.gap else "") + r.text)) for r in runs if grid.holds(r)]
+            table = spanning_table(grid.rows(held))
             parts += [*in_reading_order(lines_of(loose)), Segment(f"\n{table}\n", run.x0, run.x1, run.y, run.size)]
             loose = []
     return parts + in_reading_order(lines_of(loose))

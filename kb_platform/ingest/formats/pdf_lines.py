@@ -15,7 +15,7 @@ _LEAST_WORDS = 16  # characters of a column's line, on average; shorter ones are
 _MARK = 16  # characters: a longer run is no exponent
 
 
-@dataclass
+@dataclass(slots=True)
 class Segment:
     """A part of a line without a wide gap in it."""
 
@@ -28,8 +28,9 @@ class Segment:
 
 def write_marks(runs: list[Run]) -> None:
     """Write raised and lowered runs out, and take away the line ends that pdfium puts around them."""
+    largest = max((run.size for run in runs), default=0.0)
     for n, run in enumerate(runs):
-        if len(run.text.strip()) > _MARK:
+        if largest < 1.1 * run.size or len(run.text.strip()) > _MARK:
             continue
         base = next((runs[k] for k in range(n - 1, max(n - 4, -1), -1) if runs[k].size > run.size * 1.1 or k == n - 1), None)
         follower = runs[n + 1] if n + 1 < len(runs) else None
@@ -59,7 +60,7 @@ def lines_of(runs: list[Run]) -> list[list[Segment]]:
     """Return lines, each as the segments between its wide gaps."""
     lines: list[list[Segment]] = []
     for run in runs:
-        text = run.text.replace("\r\n", "\n").replace("\r", "\n")
+        text = run.text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in run.text else run.text
         if not lines or "\n" in run.gap:
             lines.append([Segment(text, run.x0, run.x1, run.y, run.size)])
             continue

@@ -34,12 +34,13 @@ def joined_pages(pages: list[PageLines], left_out: LeftOuts) -> str:
             last[_shape(line)] = number
     text = ""
     for number, page in enumerate(pages):
-        heads, feet = _heads(page), _feet(page)
+        heads, feet = ([line for line in edge if _shape(line) in running] for edge in (_heads(page), _feet(page)))
+        at_edge = {line.y for line in (*heads, *feet)}
         kept: list[str] = []
         for line in page.lines:
-            shape = _shape(line)
-            gone = shape in running and ((line in heads and shape in first) or (line in feet and last.get(shape) != number))
-            if shape in running and line in heads:
+            shape = _shape(line) if line.y in at_edge else ""
+            gone = shape and ((line in heads and shape in first) or (line in feet and last.get(shape) != number))
+            if shape and line in heads:
                 first.add(shape)
             if gone:
                 left_out.add("running heads and feet", line.text)

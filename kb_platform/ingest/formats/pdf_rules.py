@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kb_platform.ingest.formats.pdf_calls import Numbers, function, objects_of
 from kb_platform.ingest.formats.pdf_runs import Run
 from kb_platform.ingest.formats.tables import Cell
 
@@ -15,7 +16,7 @@ _MOST_MEETINGS = 20_000  # beyond that it is a drawing
 _LEAST_LENGTH = 6.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """A horizontal or vertical line at `at` from `start` to `end`."""
 
@@ -41,34 +42,41 @@ class Grid:
     def rows(self, texts: Sequence[tuple[Run, str]]) -> list[list[Cell]]:
         """Return the rows of cells, with the texts that stand in each; a cell reaches as far as no line stops it."""
         placed = [(*run.middle, text) for run, text in texts]
+        stops_right, stops_down = (_near(self.vertical, self.xs), _near(self.horizontal, self.ys))
         taken: set[tuple[int, int]] = set()
         rows: list[list[Cell]] = []
         for top in range(len(self.ys) - 1):
             rows.append([])
+            beside: dict[int, list[tuple[float, float, str]]] = {}  # texts between the top of the row and a bottom
             for left in range(len(self.xs) - 1):
                 if (top, left) in taken:
                     continue
                 columns = rows_down = 1
-                while left + columns < len(self.xs) - 1 and not self._stops(self.vertical, self.xs[left + columns], self.ys[top], self.ys[top + 1]):
+                while left + columns < len(self.xs) - 1 and not _stop(stops_right[left + columns], self.ys[top], self.ys[top + 1]):
                     columns += 1
-                while top + rows_down < len(self.ys) - 1 and not self._stops(
-                    self.horizontal, self.ys[top + rows_down], self.xs[left], self.xs[left + 1]
-                ):
+                while top + rows_down < len(self.ys) - 1 and not _stop(stops_down[top + rows_down], self.xs[left], self.xs[left + 1]):
                     rows_down += 1
-                taken |= {(top + y, left + x) for y in range(rows_down) for x in range(columns)}
-                box = (self.xs[left], self.ys[top + rows_down], self.xs[left + columns], self.ys[top])
-                rows[-1].append(Cell(_inside(placed, box), columns, rows_down))
+                if columns > 1 or rows_down > 1:
+                    taken |= {(top + y, left + x) for y in range(rows_down) for x in range(columns)}
+                if rows_down not in beside:
+                    beside[rows_down] = [text for text in placed if self.ys[top + rows_down] <= text[1] <= self.ys[top]]
+                x0, x1 = self.xs[left], self.xs[left + columns]
+                rows[-1].append(Cell("".join(text for x, _, text in beside[rows_down] if x0 <= x <= x1), columns, rows_down))
         return rows
 
-    @staticmethod
-    def _stops(lines: Iterable[Line], at: float, start: float, end: float) -> bool:
-        middle = (start + end) / 2
-        return any(abs(line.at - at) <= _NEAR and line.start - _NEAR <= middle <= line.end + _NEAR for line in lines)
+
+def _near(lines: Iterable[Line], places: Sequence[float]) -> list[list[Line]]:
+    """Return for each place the lines that stand there."""
+    return [[line for line in lines if abs(line.at - place) <= _NEAR] for place in places]
 
 
-def _inside(texts: Sequence[tuple[float, float, str]], box: tuple[float, float, float, float]) -> str:
-    x0, y0, x1, y1 = box
-    return "".join(text for x, y, text in texts if x0 <= x <= x1 and y0 <= y <= y1)
+def _stop(lines: Iterable[Line], start: float, end: float) -> bool:
+    """Say whether one of the lines stands between the middles of two cells."""
+    middle = (start + end) / 2
+    for line in lines:  # noqa: SIM110 - asked for every cell, and any() makes a generator
+        if line.start - _NEAR <= middle <= line.end + _NEAR:
+            return True
+    return False
 
 
 def grids(page: Any, texts: int) -> list[Grid]:
@@ -129,12 +137,14 @@ def _lines(page: Any, texts: int) -> tuple[list[Line], list[Line]]:
 
     horizontal: list[Line] = []
     vertical: list[Line] = []
-    if pdfium.FPDFPage_CountObjects(page) <= texts or not _has_paths(pdfium, page):
+    if pdfium.FPDFPage_CountObjects(page) <= texts:
         return horizontal, vertical
-    for item in page.get_objects(filter=(pdfium.FPDF_PAGEOBJ_PATH,), max_depth=3):
+    box, bounds_of = Numbers(ctypes.c_float, 4), function("FPDFPageObj_GetBounds", ctypes.c_int)
+    for _, item in objects_of(page, (pdfium.FPDF_PAGEOBJ_PATH,)):
         if len(horizontal) + len(vertical) > _MOST_LINES:
             break
-        left, bottom, right, top = item.get_bounds()
+        bounds_of(item, *box.at)
+        left, bottom, right, top = box.values
         if top - bottom <= _THICK:
             _add(horizontal, (top + bottom) / 2, left, right)
         elif right - left <= _THICK:
@@ -148,11 +158,6 @@ def _lines(page: Any, texts: int) -> tuple[list[Line], list[Line]]:
     return horizontal, vertical
 
 
-def _has_paths(pdfium: Any, page: Any) -> bool:
-    kinds = (pdfium.FPDFPageObj_GetType(pdfium.FPDFPage_GetObject(page, n)) for n in range(pdfium.FPDFPage_CountObjects(page)))
-    return any(kind in (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_FORM) for kind in kinds)
-
-
 def _add(lines: list[Line], at: float, start: float, end: float) -> None:
     if end - start >= _LEAST_LENGTH:
         lines.append(Line(at, start, end))
@@ -160,19 +165,24 @@ def _add(lines: list[Line], at: float, start: float, end: float) -> None:
 
 def _segments(pdfium: Any, item: Any) -> list[tuple[tuple[float, float], tuple[float, float]]]:
     """Return the straight strokes of a path in the page's coordinates."""
-    matrix, x, y = item.get_matrix(), ctypes.c_float(), ctypes.c_float()
+    matrix, place = Numbers(ctypes.c_float, 6), Numbers(ctypes.c_float, 2)
+    function("FPDFPageObj_GetMatrix", ctypes.c_int)(item, matrix.at[0])
+    a, b, c, d, e, f = matrix.values
+    segment_at, point_of = function("FPDFPath_GetPathSegment", ctypes.c_void_p), function("FPDFPathSegment_GetPoint", ctypes.c_int)
+    kind_of, closes = function("FPDFPathSegment_GetType", ctypes.c_int), function("FPDFPathSegment_GetClose", ctypes.c_int)
     found: list[tuple[tuple[float, float], tuple[float, float]]] = []
     first = last = (0.0, 0.0)
-    for n in range(min(pdfium.FPDFPath_CountSegments(item.raw), _MOST_LINES)):
-        segment = pdfium.FPDFPath_GetPathSegment(item.raw, n)
-        pdfium.FPDFPathSegment_GetPoint(segment, x, y)
-        point = matrix.on_point(x.value, y.value)
-        kind = pdfium.FPDFPathSegment_GetType(segment)
+    for n in range(min(function("FPDFPath_CountSegments", ctypes.c_int)(item), _MOST_LINES)):
+        segment = ctypes.c_void_p(segment_at(item, n))
+        point_of(segment, *place.at)
+        x, y = place.values
+        point = a * x + c * y + e, b * x + d * y + f
+        kind = kind_of(segment)
         if kind == pdfium.FPDF_SEGMENT_MOVETO:
             first = point
         elif kind == pdfium.FPDF_SEGMENT_LINETO:
             found.append((last, point))
         last = point
-        if pdfium.FPDFPathSegment_GetClose(segment):
+        if closes(segment):
             found.append((point, first))
     return found

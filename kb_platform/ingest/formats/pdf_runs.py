@@ -5,10 +5,12 @@ only the first and the last one of each run are asked for.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import partial
 from typing import Any, NamedTuple
+
+from kb_platform.ingest.formats.pdf_calls import Numbers, function, objects_of
 
 _WHITE = 250
 _TINY = 1.0  # points
@@ -16,7 +18,7 @@ _SCAN_SHARE = 0.4  # of the page that images cover: invisible text over them is 
 _INVISIBLE = 3  # text render mode
 
 
-@dataclass
+@dataclass(slots=True)
 class Run:
     """A piece of text at a place: `x0` to `x1` on the baseline `y`, in points; `gap` is what pdfium put in front of it."""
 
@@ -28,7 +30,7 @@ class Run:
     gap: str = ""
     shown: bool = True
 
-    @cached_property
+    @property
     def middle(self) -> tuple[float, float]:
         """Return the middle of the run."""
         return (self.x0 + self.x1) / 2, self.y + self.size / 3
@@ -47,98 +49,111 @@ def page_runs(page: Any, text_page: Any, bounds: tuple[float, float, float, floa
 
     asked = _Answers(text_page)
     count = pdfium.FPDFText_CountChars(text_page)
-    whole = text_page.get_text_range(0, count) if count else ""
+    whole = _text(pdfium, text_page, 0, count)
     is_whole = len(whole) == count  # else there are characters without text, or beyond the first plane
     runs: list[Run] = []
     handles: list[int] = []
-    gap, start = "", 0
-    while start < count:
-        handle = asked.handle_at(start)
-        end = _end_of_run(asked.handle_at, handle, start, count, whole.find("\r\n", start) if is_whole else -1)
-        text = whole[start:end] if is_whole else text_page.get_text_range(start, end - start)
+    gap = ""
+    for handle, start, end in _spans(asked.handle_at, count, whole if is_whole else ""):
+        text = whole[start:end] if is_whole else _text(pdfium, text_page, start, end)
         if not handle or text.isspace() or not text:
             gap += text
         else:
             runs.append(asked.run(text, start, end, gap))
             handles.append(handle)
             gap = ""
-        start = end
     _mark_unseen(pdfium, page, runs, handles, bounds)
     return PageRuns(runs, len(set(handles)))
 
 
-@cache
-def _function(name: str, result: Any) -> Callable[..., Any]:
-    """Return a function of pdfium's that takes what ctypes has made before: it is asked for every run, and checking types takes longer."""
-    import pypdfium2.raw as pdfium
-
-    return ctypes.CFUNCTYPE(result)(ctypes.cast(getattr(pdfium, name), ctypes.c_void_p).value or 0)
+def _text(pdfium: Any, text_page: Any, start: int, end: int) -> str:
+    """Return the text from a character to another one; some have none, and pdfium must not be asked to begin or end there."""
+    while start < end and pdfium.FPDFText_GetTextIndexFromCharIndex(text_page, start) < 0:
+        start += 1
+    while start < end and pdfium.FPDFText_GetTextIndexFromCharIndex(text_page, end - 1) < 0:
+        end -= 1
+    if start >= end:
+        return ""
+    first, last = (pdfium.FPDFText_GetTextIndexFromCharIndex(text_page, n) for n in (start, end - 1))
+    units = (ctypes.c_ushort * (last + 2 - first))()
+    written = pdfium.FPDFText_GetText(text_page, start, end - start, units)
+    return bytes(units)[: 2 * (written - 1)].decode("utf-16-le", errors="ignore")
 
 
 class _Answers:
-    """What pdfium says of the characters of one page, written into one place."""
+    """What pdfium says of the characters of one page."""
 
     def __init__(self, text_page: Any) -> None:
-        self._page = ctypes.cast(text_page.raw, ctypes.c_void_p)
-        self._numbers, self._matrix = (ctypes.c_double * 4)(), (ctypes.c_float * 6)()
-        self._at = [ctypes.byref(self._numbers, n * ctypes.sizeof(ctypes.c_double)) for n in range(4)]
-        self._matrix_at = ctypes.byref(self._matrix)
-        self._handle, self._origin = _function("FPDFText_GetTextObject", ctypes.c_void_p), _function("FPDFText_GetCharOrigin", ctypes.c_int)
-        self._box, self._matrix_of = _function("FPDFText_GetCharBox", ctypes.c_int), _function("FPDFText_GetMatrix", ctypes.c_int)
-        self._size = _function("FPDFText_GetFontSize", ctypes.c_double)
-        self._last: tuple[int, int | None] = (-1, None)
-
-    def handle_at(self, character: int) -> int | None:
-        """Return the text object of a character; the last answer is kept, for the end of a run is the beginning of the next."""
-        if self._last[0] != character:
-            self._last = character, self._handle(self._page, character)
-        return self._last[1]
+        self._page = ctypes.cast(text_page, ctypes.c_void_p)
+        numbers, self._matrix = Numbers(ctypes.c_double, 4), Numbers(ctypes.c_float, 6)
+        self._numbers, self._at = numbers.values, numbers.at
+        self.handle_at: Callable[[int], int | None] = partial(function("FPDFText_GetTextObject", ctypes.c_void_p), self._page)
+        """Returns the text object of a character, None where pdfium laid it out itself."""
+        self._origin = function("FPDFText_GetCharOrigin", ctypes.c_int)
+        self._box, self._matrix_of = function("FPDFText_GetCharBox", ctypes.c_int), function("FPDFText_GetMatrix", ctypes.c_int)
+        self._size = function("FPDFText_GetFontSize", ctypes.c_double)
 
     def run(self, text: str, start: int, end: int, gap: str) -> Run:
         """Return a run with its place."""
-        numbers, matrix = self._numbers, self._matrix
-        self._origin(self._page, start, self._at[0], self._at[1])
+        page, numbers, at, matrix = self._page, self._numbers, self._at, self._matrix.values
+        self._origin(page, start, at[0], at[1])
         x, y = numbers[0], numbers[1]
         last = end - 1 - (len(text) - len(text.rstrip())) if len(text) == end - start else end - 1
-        self._box(self._page, last, *self._at)  # left, right, bottom, top
+        self._box(page, last, *at)  # left, right, bottom, top
         right = numbers[1]
-        self._matrix_of(self._page, start, self._matrix_at)
-        size = self._size(self._page, start) * (abs(matrix[3]) or abs(matrix[1]) or 1.0)
-        return Run(text, x, max(right, x), y, size, gap)
+        self._matrix_of(page, start, self._matrix.at[0])
+        size = self._size(page, start) * (abs(matrix[3]) or abs(matrix[1]) or 1.0)
+        return Run(text, x, right if right > x else x, y, size, gap)
 
 
-def _end_of_run(handle_at: Callable[[int], int | None], own: int | None, start: int, count: int, line_end: int) -> int:
-    """Return the first character of another object: by the line ends that pdfium writes, else by strides that double, then by halves."""
-    if line_end == start and own is None and start + 2 < count and handle_at(start + 2):
-        return start + 2
-    if own and line_end > start and handle_at(line_end - 1) == own and handle_at(line_end) is None:
-        return line_end
-    low, step = start, 2 if own is None else 16
-    while low + step < count and handle_at(low + step) == own:
+def _spans(handle_at: Callable[[int], int | None], count: int, whole: str) -> Iterator[tuple[int | None, int, int]]:
+    """Yield text objects, each with its first character and the one behind its last: by the line ends that pdfium writes, else by strides."""
+    start, line_end, own = 0, -1, handle_at(0) if count else None
+    while start < count:
+        if line_end < start:
+            line_end = whole.find("\r\n", start) if whole else count
+            line_end = count if line_end < 0 else line_end
+        if own is None:
+            end, following = start + 1, None
+            while end < count and (following := handle_at(end)) is None:
+                end += 1
+        elif start < line_end < count and handle_at(line_end - 1) == own and handle_at(line_end) is None:
+            end, following = line_end, None
+        else:
+            end, following = _end_by_strides(handle_at, own, start, count)
+        yield own, start, end
+        start, own = end, following
+
+
+def _end_by_strides(handle_at: Callable[[int], int | None], own: int, start: int, count: int) -> tuple[int, int | None]:
+    """Return the first character of another object, and that: by strides that double, then by halves."""
+    low, step, following = start, 16, None
+    while low + step < count and (following := handle_at(low + step)) == own:
         low += step
         step *= 2
     high = min(low + step, count)
     while high - low > 1:
         middle = (low + high) // 2
-        if handle_at(middle) == own:
+        found = handle_at(middle)
+        if found == own:
             low = middle
         else:
-            high = middle
-    return high
+            high, following = middle, found
+    return high, following
 
 
 def _mark_unseen(pdfium: Any, page: Any, runs: list[Run], handles: list[int], bounds: tuple[float, float, float, float]) -> None:
     left, bottom, right, top = bounds
     suspects: list[tuple[Run, bool]] = []  # and whether it is invisible, not white
-    colours = (ctypes.c_uint * 4)()
-    at = [ctypes.byref(colours, n * ctypes.sizeof(ctypes.c_uint)) for n in range(4)]
-    mode_of, colour_of = _function("FPDFTextObj_GetTextRenderMode", ctypes.c_int), _function("FPDFPageObj_GetFillColor", ctypes.c_int)
+    colour = Numbers(ctypes.c_uint, 4)
+    values, at = colour.values, colour.at
+    mode_of, colour_of = function("FPDFTextObj_GetTextRenderMode", ctypes.c_int), function("FPDFPageObj_GetFillColor", ctypes.c_int)
     for run, handle in zip(runs, handles, strict=True):
-        (x, y), text_object = run.middle, ctypes.c_void_p(handle)
-        run.shown = left - 1 <= x <= right + 1 and bottom - 1 <= y <= top + 1 and run.size >= _TINY
+        text_object, size = ctypes.c_void_p(handle), run.size
+        run.shown = left - 1 <= (run.x0 + run.x1) / 2 <= right + 1 and bottom - 1 <= run.y + size / 3 <= top + 1 and size >= _TINY
         if mode_of(text_object) == _INVISIBLE:
             suspects.append((run, True))
-        elif colour_of(text_object, *at) and (min(colours[:3]) >= _WHITE or colours[3] == 0):
+        elif colour_of(text_object, *at) and (values[3] == 0 or (values[0] >= _WHITE and values[1] >= _WHITE and values[2] >= _WHITE)):
             suspects.append((run, False))
     if not suspects:
         return
@@ -152,14 +167,18 @@ def _mark_unseen(pdfium: Any, page: Any, runs: list[Run], handles: list[int], bo
 
 def _grounds(pdfium: Any, page: Any) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
     """Return the places of painted areas that are not white, and of images."""
-    grounds, images = [], []
-    red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
-    for item in page.get_objects(filter=(pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING), max_depth=3):
-        if item.type != pdfium.FPDF_PAGEOBJ_PATH:
-            images.append(tuple(item.get_bounds()))
-        elif pdfium.FPDFPageObj_GetFillColor(item.raw, red, green, blue, alpha) and min(red.value, green.value, blue.value) < _WHITE:
-            mode, stroke = ctypes.c_int(), ctypes.c_int()
-            pdfium.FPDFPath_GetDrawMode(item.raw, mode, stroke)
-            if mode.value:
-                grounds.append(tuple(item.get_bounds()))
+    grounds: list[tuple[float, ...]] = []
+    images: list[tuple[float, ...]] = []
+    colour, modes, box = Numbers(ctypes.c_uint, 4), Numbers(ctypes.c_int, 2), Numbers(ctypes.c_float, 4)
+    bounds_of, mode_of = function("FPDFPageObj_GetBounds", ctypes.c_int), function("FPDFPath_GetDrawMode", ctypes.c_int)
+    colour_of = function("FPDFPageObj_GetFillColor", ctypes.c_int)
+    for kind, item in objects_of(page, (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING)):
+        if kind != pdfium.FPDF_PAGEOBJ_PATH:
+            bounds_of(item, *box.at)
+            images.append(tuple(box.values))
+        elif colour_of(item, *colour.at) and min(colour.values[:3]) < _WHITE:
+            mode_of(item, *modes.at)
+            if modes.values[0]:
+                bounds_of(item, *box.at)
+                grounds.append(tuple(box.values))
     return grounds, images

@@ -7,9 +7,10 @@ compound with it; else the parts are one word.
 import re
 from collections import Counter
 
-_BROKEN = re.compile(r"([^\W_]+)[\x02\u00ad\ufffe]\s*\n?\s*([^\W_]+)")
-_MARK = re.compile("[\x02\u00ad\ufffe]\r?\n?")
-_RANGE = re.compile(r"(?<=\d)([-–])\s*\n\s*(?=\d)")
+_MARKS = "\x02\u00ad\ufffe"
+_BROKEN = re.compile(rf"([^\W_]+)[{_MARKS}]\s*\n?\s*([^\W_]+)")
+_MARK = re.compile(rf"[{_MARKS}]\r?\n?")
+_RANGES = tuple((dash, re.compile(rf"{dash}(?<=\d{dash})\s*\n\s*(?=\d)")) for dash in "-–")  # the dash first: it is quickly found
 _COMPOUND = re.compile(r"[^\W\d_]+-[^\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _HEADS = frozenset((
@@ -30,8 +31,15 @@ _LOOSE_HEADS = {"over", "post", "pre", "multi", "meta", "semi", "ultra", "end", 
 
 def joined_words(text: str) -> str:
     """Return text whose words are whole again at the ends of lines."""
-    if not _MARK.search(text) and not _RANGE.search(text):
-        return text
+    if any(mark in text for mark in _MARKS):
+        text = _without_marks(text)
+    if "\n" in text:
+        for dash, ends in _RANGES:
+            text = ends.sub(dash, text)
+    return text
+
+
+def _without_marks(text: str) -> str:
     compounds = {word.lower() for word in _COMPOUND.findall(text)}
     words = Counter(word.lower() for word in _WORD.findall(text))
 
@@ -39,7 +47,7 @@ def joined_words(text: str) -> str:
         head, tail = found[1], found[2]
         return f"{head}{'-' if _keeps_hyphen(head, tail, compounds, words) else ''}{tail}"
 
-    return _RANGE.sub(r"\1", _MARK.sub("", _BROKEN.sub(join, text)))
+    return _MARK.sub("", _BROKEN.sub(join, text))
 
 
 def _keeps_hyphen(head: str, tail: str, compounds: set[str], words: "Counter[str]") -> bool:
