@@ -16,6 +16,14 @@ settings.load_profile("steady")
 LONGEST = ("kb_platform_tests/loop/", "kb_platform_tests/local/test_supervisor.py", "kb_platform_tests/serving/")  # each in one process: a folder is there for what its modules share
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """End what a run of the tests that was killed has left running."""
+    from kb_platform_tests.made_folders import remove_left_behind
+
+    if not hasattr(session.config, "workerinput"):  # which processes of pytest-xdist have
+        remove_left_behind()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each process of pytest-xdist a file at a time, or a folder that shares what is costly; the longest come first, so that none ends alone."""

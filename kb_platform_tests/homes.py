@@ -5,8 +5,6 @@ that a module has written to is verified then, as `kb verify` does; a test that 
 """
 
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,6 +19,7 @@ from kb_platform.resources import close_stores
 from kb_platform.settings import Settings, environment_kept, export
 from kb_platform.storage.database import Database
 from kb_platform.storage.verify import verify
+from kb_platform_tests.made_folders import made_folder
 
 _verified: dict[Path, dict[str, int]] = {}  # by home and schema: how many rows had been written when it was verified
 _damaged: dict[str, tuple[str, ...]] = {}
@@ -41,18 +40,16 @@ def environment_put_back() -> Iterator[None]:
 @contextmanager
 def serving_home(prefix: str, defs: Path | None = None) -> Iterator[Settings]:
     """Yield the settings of a new home whose Postgres runs; its knowledge bases lie in `defs`, or else in a folder beside it."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    folder.chmod(0o755)
-    (folder / "defs").mkdir()
-    chosen = Settings(home=folder / "home", defs=defs or folder / "defs", database_url=None, object_store=str(folder / "objects"))
-    try:
-        with ExitStack() as serving:
-            with environment_put_back(), session.use(chosen):
-                serving.enter_context(session.database_running())
-            yield chosen
-    finally:
-        down(chosen, wipe=True)
-        shutil.rmtree(folder, ignore_errors=True)
+    with made_folder(prefix) as folder:
+        (folder / "defs").mkdir()
+        chosen = Settings(home=folder / "home", defs=defs or folder / "defs", database_url=None, object_store=str(folder / "objects"))
+        try:
+            with ExitStack() as serving:
+                with environment_put_back(), session.use(chosen):
+                    serving.enter_context(session.database_running())
+                yield chosen
+        finally:
+            down(chosen, wipe=True)
 
 
 @contextmanager

@@ -1,13 +1,11 @@
 """A real Postgres and real Temporal servers for the whole folder."""
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
 from kb_platform.local.postgres import ensure_postgres, stop_postgres
+from kb_platform_tests.made_folders import made_folder
 from kb_review_worker.storage.database import Database
 from kb_review_worker.storage.migrate import migrate
 from kb_review_worker_tests.reviewing import Reviews, reviewing
@@ -23,15 +21,13 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
     """Yield the URL of a database with schema `review`."""
-    folder = Path(tempfile.mkdtemp(prefix="kb-review-"))
-    folder.chmod(0o755)
-    try:
-        url = ensure_postgres(folder / "home").url()
-        migrate(url)
-        yield url
-    finally:
-        stop_postgres(folder / "home", wipe=True)
-        shutil.rmtree(folder, ignore_errors=True)
+    with made_folder("kb-review-") as folder:
+        try:
+            url = ensure_postgres(folder / "home").url()
+            migrate(url)
+            yield url
+        finally:
+            stop_postgres(folder / "home", wipe=True)
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,14 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
 def _look_at_the_catalogue_once(events: Any, runs: Any) -> None:
     """Keep what tables and columns there are: they are asked for some sixty times a refresh, a tenth of what a small one takes."""
-    events.has_table, has_column = cache(events.has_table), cache(events.has_asset_key_col)
-    events.has_asset_key_col, events._has_asset_key_col_on_connection = has_column, lambda _, column: has_column(column)
+    events.has_table, has_column, columns = cache(events.has_table), events._has_asset_key_col_on_connection, {}
+
+    def remembered(connection: Any, column: str) -> bool:
+        if column not in columns:
+            columns[column] = has_column(connection, column)
+        return columns[column]
+
+    events._has_asset_key_col_on_connection = remembered
     runs.has_run_stats_index_cols, runs.has_backfill_id_column = cache(runs.has_run_stats_index_cols), cache(runs.has_backfill_id_column)
 
 

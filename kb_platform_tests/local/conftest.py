@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from kb_platform.local.cluster import processes_in
 from kb_platform.local.postgres import PostgresAddress, ensure_postgres, stop_postgres
 from kb_platform_tests.homes import environment_put_back
+from kb_platform_tests.made_folders import MEMORY, made_folder
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -39,14 +39,9 @@ def environment_of_one_test() -> Iterator[None]:
 @contextmanager
 def folder_for_all() -> Iterator[Path]:
     """Yield a new folder that every user may enter (pytest's own are closed to others), in memory where there is room."""
-    memory = Path("/dev/shm")
-    in_memory = memory.is_dir() and shutil.disk_usage(memory).free > 2**31
-    folder = Path(tempfile.mkdtemp(prefix="kb-test-", dir=memory if in_memory else None)).resolve()
-    folder.chmod(0o755)
-    try:
+    in_memory = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 2**31
+    with made_folder("kb-test-", MEMORY if in_memory else None) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +23,7 @@ from kb_platform.review.service import Address
 from kb_platform.settings import SHIPPED_DEFS, Settings
 from kb_platform.storage.stores import Store
 from kb_platform_tests.homes import at_home, serving_home
+from kb_platform_tests.made_folders import made_folder
 from kb_platform_tests.storage.made_releases import MadeReleases
 from kb_review_worker.storage.migrate import migrate
 
@@ -95,14 +95,13 @@ def home(served: Settings) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def temporal() -> Iterator[TemporalServer]:
     """Yield a server; a test that stops it starts it again."""
-    folder = Path(tempfile.mkdtemp(prefix="kb-temporal-"))
-    server = TemporalServer(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with made_folder("kb-temporal-") as folder:
+        server = TemporalServer(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture
