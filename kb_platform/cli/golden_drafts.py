@@ -113,13 +113,13 @@ def _as_object(name: str, path: Path, drafts: "Drafts", failed: int) -> dict[str
     from kb_platform.quality.golden_writing import golden_row
 
     return {"knowledge_base": name, "release": None, "file": str(path) if drafts.goldens else None, "documents": drafts.documents, "failed": failed,
-            "left": drafts.left, "repeated_headings": drafts.repeated, "drafts": [golden_row(draft) for draft in drafts.goldens]}
+            "left": drafts.left, "repeated": drafts.repeated, "drafts": [golden_row(draft) for draft in drafts.goldens]}
 
 
 def _show(kb: KnowledgeBase, path: Path, drafts: "Drafts", failed: int) -> None:
     read = f"{count_of(drafts.documents, 'document')} as the sources have them now{f', {failed} could not be used' if failed else ''}"
     if not drafts.goldens:
-        console.print(f"nothing to suggest from {read}: no heading that one document alone has, with a sentence below it that no golden quotes", soft_wrap=True)
+        console.print(f"nothing to suggest from {read}: no heading has a sentence below it that stands there alone and that no golden quotes", soft_wrap=True)
         return
     named = sorted({draft.expected[0].document for draft in drafts.goldens})
     console.print(f"drafted {count_of(len(drafts.goldens), 'golden query', 'golden queries')} on {count_of(len(named), 'document')}, from {read}; "

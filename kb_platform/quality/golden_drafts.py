@@ -40,7 +40,7 @@ class ReadDocument:
 
 @dataclass(frozen=True)
 class Drafts:
-    """What is suggested; `documents` were read, `left` sections could be suggested another time, `repeated` headings stand in several documents."""
+    """What is suggested; `documents` were read, `left` sections could be suggested another time, `repeated` ones say what another document says."""
 
     goldens: tuple[Golden, ...]
     documents: int
@@ -62,12 +62,18 @@ class _Section:
         """Return what sections are ordered by: the same every time, and spread over whatever names have in common."""
         return hashlib.sha256(f"{self.key.source}\0{self.key.doc_id}\0{self.quote}".encode()).hexdigest()
 
+    @property
+    def said(self) -> tuple[str, str]:
+        """Return question and quote as they are compared."""
+        return fold_text(self.question).text, fold_text(self.quote).text
+
 
 def draft_goldens(name: str, documents: Iterable[ReadDocument], known: Sequence[Golden], count: int) -> Drafts:
     """Return up to `count` goldens that `known` ones do not ask, first from the documents that have the fewest.
 
-    Sections are left out whose heading another document has too, which have no sentence of their own to quote, and whose heading, as a
-    question, stands word for word in the document. Ids follow from the passage.
+    Sections are left out which have no sentence of their own to quote, or the title, headings or sentence of another document's section, and
+    whose question stands word for word in the document. Headings that several documents have, as templates make them, come last:
+    `Contact` says little, and yet all pages of a drug formulary may have `Dose`. Ids follow from the passage.
     """
     found: list[_Section] = []
     headings: Counter[str] = Counter()
@@ -76,11 +82,12 @@ def draft_goldens(name: str, documents: Iterable[ReadDocument], known: Sequence[
         sources.setdefault(document.key.doc_id, set()).add(document.key.source)
         headings.update({fold_text(path[-1]).text for path, _ in _sections(document)})
         found += sorted(_usable(document), key=lambda section: section.order)[:HELD]
-    once = [section for section in found if headings[section.heading] == 1]
-    free = _unasked(once, known)
-    chosen = _spread(free, known)[:count]
+    said = Counter(words for section in found for words in section.said)
+    alone = [section for section in found if all(said[words] == 1 for words in section.said)]
+    free = _unasked(alone, known)
+    chosen = _spread(free, headings, known)[:count]
     goldens = tuple(_golden(name, section, ambiguous=len(sources[section.key.doc_id]) > 1) for section in chosen)
-    return Drafts(goldens, sum(map(len, sources.values())), len(free) - len(chosen), sum(times > 1 for times in headings.values()))
+    return Drafts(goldens, sum(map(len, sources.values())), len(free) - len(chosen), len(found) - len(alone))
 
 
 def _sections(document: ReadDocument) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -133,27 +140,20 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _unasked(sections: Iterable[_Section], known: Sequence[Golden]) -> list[_Section]:
-    """Return the sections whose quote or question no golden has, and no section before them."""
-    quotes = {fold_text(passage.quote or "").text for golden in known for passage in golden.expected}
-    questions = {fold_text(golden.question).text for golden in known}
-    free: list[_Section] = []
-    for section in sections:
-        quote, question = fold_text(section.quote).text, fold_text(section.question).text
-        if quote not in quotes and question not in questions:
-            free.append(section)
-        quotes.add(quote)
-        questions.add(question)
-    return free
+    """Return the sections whose question and quote no golden has."""
+    asked = {fold_text(golden.question).text for golden in known}
+    asked |= {fold_text(passage.quote or "").text for golden in known for passage in golden.expected}
+    return [section for section in sections if asked.isdisjoint(section.said)]
 
 
-def _spread(sections: Iterable[_Section], known: Sequence[Golden]) -> list[_Section]:
+def _spread(sections: Iterable[_Section], headings: Counter[str], known: Sequence[Golden]) -> list[_Section]:
     """Return the sections, a document's first before any document's second; goldens that a document has count as its first ones."""
     rank = Counter(document for golden in known for document in {passage.document for passage in golden.expected})
-    ranked: list[tuple[int, str, _Section]] = []
-    for section in sections:
-        ranked.append((rank[section.key.doc_id], section.order, section))
+    ranked: list[tuple[int, bool, str, _Section]] = []
+    for section in sorted(sections, key=lambda each: (headings[each.heading], each.order)):
+        ranked.append((rank[section.key.doc_id], headings[section.heading] > 1, section.order, section))
         rank[section.key.doc_id] += 1
-    return [section for _, _, section in sorted(ranked, key=lambda each: each[:2])]
+    return [section for *_, section in sorted(ranked, key=lambda each: each[:3])]
 
 
 def _golden(name: str, section: _Section, *, ambiguous: bool) -> Golden:

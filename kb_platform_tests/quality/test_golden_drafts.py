@@ -55,11 +55,24 @@ def test_what_is_drafted_is_present_and_gives_no_warning() -> None:
     assert check_goldens(goldens, resolve_goldens(goldens, reader), reader) == []
 
 
-def test_headings_of_several_documents_are_left_out() -> None:
-    page = "# Losses\n\nWhoever loses a key of the pharmacy rings security at once.\n"
-    found = drafts(read("one.md", KEYS, "Keys"), read("two.md", page, "Pharmacy"), read("three.md", page.replace("key", "badge"), "Badges"))
-    assert list(asked(found)) == ["one.md"]
-    assert found.repeated == 1
+def page(title: str, *sections: tuple[str, str]) -> ReadDocument:
+    return read(f"{title}.md", f"# {title}\n\n" + "".join(f"## {heading}\n\n{sentence}\n\n" for heading, sentence in sections), title)
+
+
+def test_headings_of_several_documents_come_last() -> None:
+    contact = [("Contact", f"Ring the ward's desk on extension {n}, at any hour.") for n in (21, 22, 23)]
+    found = drafts(page("Keys", contact[0], ("Losses", "Whoever loses a key rings security at once.")), page("Badges", contact[1]), page("Doors", contact[2]), count=4)
+    assert (found.goldens[0].question, found.goldens[-1].question) == ("Keys: Losses", "Keys: Contact")
+    assert {draft.question for draft in found.goldens[1:3]} == {"Badges: Contact", "Doors: Contact"}
+
+
+def test_what_another_document_says_too_is_left_out() -> None:
+    boilerplate = ("About us", "The hospital's handbook is kept by the clinical governance office.")
+    found = drafts(page("Keys", boilerplate, ("Losses", "Whoever loses a key rings security at once.")), page("Badges", boilerplate))
+    assert [draft.question for draft in found.goldens] == ["Keys: Losses"]
+    assert found.repeated == 2
+    titles = [("Losses", f"Whoever loses {what} rings security at once.") for what in ("a key", "a badge")]
+    assert drafts(page("Keys", titles[0]), read("other.md", f"## Losses\n\n{titles[1][1]}\n", "Keys")).goldens == ()
 
 
 def test_a_heading_that_stands_word_for_word_in_its_document_is_left_out() -> None:
