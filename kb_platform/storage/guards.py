@@ -98,12 +98,17 @@ class _Reference(Database):
         return "kb__reference"
 
 
+def reference_database(owner_url: str) -> Database:
+    """Return the schema that others are compared with; its roles have to be there, or to be made."""
+    return _Reference(owner_url, "reference")
+
+
 @cache
 def _expected(owner_url: str, spaces: tuple[tuple[str, str], ...]) -> Guards:
     """Return what the migrations make for a schema with these spaces: made, described, and rolled back."""
     from kb_platform.storage.migrate import upgrade
 
-    reference = _Reference(owner_url, "reference")
+    reference = reference_database(owner_url)
     with reference.engine("owner").connect() as connection:
         upgrade(connection, reference)
         raw = driver(connection)
