@@ -19,6 +19,7 @@ from kb_platform.cli import (
     deciding,
     demo,
     evaluating,
+    golden_drafts,
     golden_exchange,
     golden_proposals,
     goldens,
@@ -59,7 +60,7 @@ def _options(
 
 app = typer.Typer(name="kb", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.callback(help=HELP)(_options)
-for module in (lifecycle, migrating, authoring, refreshing, queries, tracing, evaluating, goldens, golden_exchange, golden_proposals, reports, releasing, collecting, repairing,
+for module in (lifecycle, migrating, authoring, refreshing, queries, tracing, evaluating, goldens, golden_drafts, golden_exchange, golden_proposals, reports, releasing, collecting, repairing,
                gpu_window, reviewing, deciding, auditing, alerting, verifying, serving, demo):
     module.register(app)
 

@@ -62,26 +62,35 @@ def list_goldens(
 def check(name: Name, as_json: Json = False) -> None:
     """Check the golden files, and against the live release: stale goldens, duplicates, questions that stand in their document.
 
-    Exit codes: 0 nothing to say, 5 warnings only, 1 a file is wrong (file, line and field).
+    Every mistake of every file is named, with file, line and field.
+
+    Exit codes: 0 nothing to say, 5 warnings only, 1 a file is wrong.
     """
-    from kb_platform.quality.golden import located_goldens
+    from kb_platform.components.knowledge_base.inspection import inspect_goldens
     from kb_platform.quality.golden_check import check_goldens, duplicates
     from kb_platform.quality.passages import resolve_goldens
 
     kb = knowledge_base(name)
-    goldens, located = goldens_of(kb), located_goldens(kb.folder / "golden")
+    located, wrong = inspect_goldens(kb.folder)
+    if not located and not wrong:
+        goldens_of(kb)  # which says so
+    places = {each.golden.id: each.where for each in reversed(located)}  # of an id that is used twice, the first
+    goldens = sorted((each.golden for each in located if places[each.golden.id] == each.where), key=lambda each: each.id)
     with database_running():
         live, read = _live_texts(kb)
         found = check_goldens(goldens, resolve_goldens(goldens, read), read) if live else list(duplicates(goldens))
-    rows = [{"code": w.code, "golden": w.golden, "where": located[w.golden][1], "message": w.message} for w in found]
+    rows = [{"code": w.code, "golden": w.golden, "where": places[w.golden], "message": w.message} for w in found]
     if as_json:
-        show_json({"knowledge_base": name, "release": live, "goldens": len(goldens), "golden_hash": content_hash(goldens), "warnings": rows})
+        show_json({"knowledge_base": name, "release": live, "goldens": len(goldens), "golden_hash": None if wrong else content_hash(goldens),
+                   "errors": [{"where": f.where, "message": f.message} for f in wrong], "warnings": rows})
     else:
-        for row in rows:
-            console.print(f"{row['where']}: {row['golden']} {row['message']}", markup=False, highlight=False, soft_wrap=True)
+        lines = [*(f"{f.level}: {f}" for f in wrong), *(f"{row['where']}: {row['golden']} {row['message']}" for row in rows)]
+        for line in lines:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         against = f"checked against release {live}" if live else "nothing is promoted yet: not checked against documents"
-        console.print(f"{count_of(len(goldens), 'golden query', 'golden queries')}, {count_of(len(rows), 'warning')}; {against}")
-    raise typer.Exit(WARNINGS if rows else 0)
+        mistakes = f"{count_of(len(wrong), 'error')}, " if wrong else ""
+        console.print(f"{count_of(len(goldens), 'golden query', 'golden queries')}, {mistakes}{count_of(len(rows), 'warning')}; {against}", soft_wrap=True)
+    raise typer.Exit(1 if wrong else WARNINGS if rows else 0)
 
 
 @golden.command()
@@ -131,7 +140,7 @@ def goldens_of(kb: KnowledgeBase, *, required: bool = True) -> "Sequence[Golden]
 
     found = load_golden_set(kb.folder / "golden")
     if found is None and required:
-        raise StateError("there are no golden queries", where=str(kb.folder / "golden"), action=f"`kb golden add {kb.name}` adds one")
+        raise StateError("there are no golden queries", where=str(kb.folder / "golden"), action=f"`kb golden suggest {kb.name}` drafts some, `kb golden add {kb.name}` adds one")
     return found.goldens if found else ()
 
 

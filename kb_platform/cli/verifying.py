@@ -38,7 +38,7 @@ def verify(
         show_json({"knowledge_base": name, "holds": done.holds, **asdict(done)})
     else:
         console.print(f"{count_of(len(done.releases), 'release')}, {count_of(done.documents, 'document')}, {count_of(done.verdicts, 'verdict')}, "
-                      f"{count_of(done.promotions, 'promotion')}: " + ("all as it was sealed, signed and shipped" if done.holds else "[red]not all holds[/red]"))
+                      f"{count_of(done.promotions, 'promotion')}: " + ("all as it was sealed, signed and shipped" if done.holds else "[red]not all holds[/red]"), markup=True)
         if done.unsigned:
             console.print(f"{count_of(done.unsigned, 'verdict')} from before verdicts were signed")
         for sentence in done.wrong[:SHOWN]:

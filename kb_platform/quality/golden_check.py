@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kb_platform.quality.golden import Golden
 from kb_platform.quality.passages import PassageState, ReadTexts, ResolvedPassage, golden_state
-from kb_platform.quality.text_match import find_quote, fold_text
+from kb_platform.quality.text_match import FoldedText, find_quote, fold_text
 
 LEAK_WORDS = 4  # a shorter question stands in many documents by chance
 
@@ -61,8 +61,7 @@ def leaks(goldens: Iterable[Golden], read: ReadTexts) -> Iterator[GoldenWarning]
     """Yield goldens whose question stands word for word in an expected document: any search finds those, they test little."""
     asking: dict[str, list[tuple[Golden, str]]] = {}
     for golden in goldens:
-        question = _folded(golden.question)
-        if len(question.split()) >= LEAK_WORDS:
+        if question := _telling(golden.question):
             for document in {passage.document for passage in golden.expected}:
                 asking.setdefault(document, []).append((golden, question))
     leaked: dict[str, str] = {}
@@ -73,6 +72,18 @@ def leaks(goldens: Iterable[Golden], read: ReadTexts) -> Iterator[GoldenWarning]
                 leaked.setdefault(golden.id, key.doc_id)
     for golden_id, document in leaked.items():
         yield GoldenWarning("leak", golden_id, f"its question stands word for word in {document!r}")
+
+
+def gives_away(question: str, document: FoldedText) -> bool:
+    """Return whether a question stands word for word in a document."""
+    asked = _telling(question)
+    return bool(asked) and any(find_quote(document, asked))
+
+
+def _telling(question: str) -> str:
+    """Return a question as it is looked for; nothing where it is so short that it stands in many documents by chance."""
+    folded = _folded(question)
+    return folded if len(folded.split()) >= LEAK_WORDS else ""
 
 
 def _folded(question: str) -> str:

@@ -8,7 +8,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,22 @@ def write_goldens(folder: Path, path: Path, goldens: Iterable[Golden]) -> None:
                 if golden.id in used:
                     raise ConfigError(f"the id {golden.id!r} is used at {used[golden.id][1]}", where=str(path), expected="ids that are free")
                 used[golden.id] = golden, where
+
+
+def write_drafts(path: Path, head: str, goldens: Sequence[Golden]) -> None:
+    """Write goldens to a new YAML file, for a person to read: all or nothing. The comment `head` comes first.
+
+    Raises:
+        ConfigError: the file is there already.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with alone(path.parent):
+        if path.exists():
+            raise ConfigError("is there already", where=str(path), action="name another file with --out, or move the drafts that you confirm")
+        with draft(path) as written:
+            written.write_text(head + NEW_FILE + "".join(as_block(golden, 2) for golden in goldens), encoding="utf-8")
+            if [golden for _, golden in read_goldens(written)] != list(goldens):
+                raise ConfigError("the drafts cannot be written so that they are read as they are", where=str(path), expected="text that YAML can hold")
 
 
 @contextmanager

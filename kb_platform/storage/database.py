@@ -69,6 +69,11 @@ class Database:
         secret = sa.make_url(self.owner_url).password or ""
         return hmac.new(str(secret).encode(), f"{self.schema}_{role}".encode(), hashlib.sha256).hexdigest()
 
+    @property
+    def has_secret(self) -> bool:
+        """Return whether the owner has a password, from which the others follow."""
+        return bool(sa.make_url(self.owner_url).password)
+
     def url(self, role: Role) -> str:
         """Return the libpq URL of a role."""
         if role == "owner":

@@ -1,7 +1,8 @@
 """What guards a knowledge base in its database, compared with what this version's migrations make.
 
 The comparison is with a schema that the migrations make for it, in a transaction that is rolled back: whatever the server's version, both are
-described by the same catalogs. Triggers, functions, policies, grants, constraints, views, rules and roles are compared, each as it is, and whether it is on.
+described by the same catalogs. Triggers, functions, policies, grants, constraints, views, rules and roles are compared, each as it is, and whether
+it is on. Lists of roles are ordered by what follows the schema's name: the owner's would stand elsewhere among them otherwise.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ Guards = Mapping[str, str]
 CATALOGS: tuple[LiteralString, ...] = (
     """select 'function ' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
          md5(replace(p.prosrc, %(schema)s, '{schema}')) || ' ' || p.prosecdef || ' ' || p.provolatile::text || ' ' || coalesce(array_to_string(p.proconfig, ','), '')
-         || ' ' || pg_get_userbyid(p.proowner) || ' ' || (select coalesce(string_agg(a.grantee::regrole::text, ',' order by a.grantee::regrole::text), '')
+         || ' ' || pg_get_userbyid(p.proowner) || ' ' || (select coalesce(string_agg(a.grantee::regrole::text, ',' order by replace(a.grantee::regrole::text, %(schema)s, '{schema}')), '')
             from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee <> 0)
          || case when has_function_privilege('public', p.oid, 'execute') then ' public' else '' end
        from pg_proc p where p.pronamespace = %(schema)s::regnamespace""",
@@ -30,12 +31,12 @@ CATALOGS: tuple[LiteralString, ...] = (
     """select 'policy ' || p.policyname || ' on ' || p.tablename,
          concat_ws(' ', p.permissive, array_to_string(p.roles, ','), p.cmd, p.qual, p.with_check) from pg_policies p where p.schemaname = %(schema)s""",
     """select 'table ' || c.relname, c.relkind::text || ' ' || c.relrowsecurity || ' ' || pg_get_userbyid(c.relowner) || ' ' || coalesce(
-         (select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by a.grantee::regrole::text, a.privilege_type)
+         (select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by replace(a.grantee::regrole::text, %(schema)s, '{schema}'), a.privilege_type)
           from aclexplode(c.relacl) a), '') || coalesce(case when c.relkind = 'v' then md5(replace(pg_get_viewdef(c.oid), %(schema)s, '{schema}')) end, '')
        from pg_class c where c.relnamespace = %(schema)s::regnamespace and c.relkind in ('r', 'p', 'v', 'S')""",
     """select 'column ' || c.relname || '.' || t.attname, format_type(t.atttypid, t.atttypmod) || ' ' || t.attnotnull || ' ' || t.attgenerated::text
          || coalesce(' ' || pg_get_expr(d.adbin, d.adrelid), '') || ' ' || coalesce(
-         (select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by a.grantee::regrole::text, a.privilege_type)
+         (select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by replace(a.grantee::regrole::text, %(schema)s, '{schema}'), a.privilege_type)
           from aclexplode(t.attacl) a), '')
        from pg_attribute t join pg_class c on c.oid = t.attrelid left join pg_attrdef d on d.adrelid = t.attrelid and d.adnum = t.attnum
        where c.relnamespace = %(schema)s::regnamespace and c.relkind in ('r', 'p') and t.attnum > 0 and not t.attisdropped""",
@@ -51,11 +52,11 @@ CATALOGS: tuple[LiteralString, ...] = (
     """select 'operator ' || o.oprname, format_type(o.oprleft, null) || ' ' || format_type(o.oprright, null) from pg_operator o
        where o.oprnamespace = %(schema)s::regnamespace""",
     """select 'schema ' || n.nspname, pg_get_userbyid(n.nspowner) || ' ' || coalesce((
-         select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by a.grantee::regrole::text, a.privilege_type)
+         select string_agg(a.grantee::regrole::text || ':' || a.privilege_type, ',' order by replace(a.grantee::regrole::text, %(schema)s, '{schema}'), a.privilege_type)
          from aclexplode(n.nspacl) a), '') from pg_namespace n where n.nspname = %(schema)s""",
     """select 'role ' || r.rolname, concat_ws(' ', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolreplication, r.rolbypassrls, 'in', (
-         select string_agg(m.roleid::regrole::text, ',' order by m.roleid::regrole::text) from pg_auth_members m where m.member = r.oid), 'holds', (
-         select string_agg(m.member::regrole::text, ',' order by m.member::regrole::text) from pg_auth_members m
+         select string_agg(m.roleid::regrole::text, ',' order by replace(m.roleid::regrole::text, %(schema)s, '{schema}')) from pg_auth_members m where m.member = r.oid), 'holds', (
+         select string_agg(m.member::regrole::text, ',' order by replace(m.member::regrole::text, %(schema)s, '{schema}')) from pg_auth_members m
          where m.roleid = r.oid and r.rolname <> %(schema)s || '_reader'))
        from pg_roles r where r.rolname in (select %(schema)s || '_' || unnest(%(roles)s::text[]))""",
 )
@@ -97,12 +98,17 @@ class _Reference(Database):
         return "kb__reference"
 
 
+def reference_database(owner_url: str) -> Database:
+    """Return the schema that others are compared with; its roles have to be there, or to be made."""
+    return _Reference(owner_url, "reference")
+
+
 @cache
 def _expected(owner_url: str, spaces: tuple[tuple[str, str], ...]) -> Guards:
     """Return what the migrations make for a schema with these spaces: made, described, and rolled back."""
     from kb_platform.storage.migrate import upgrade
 
-    reference = _Reference(owner_url, "reference")
+    reference = reference_database(owner_url)
     with reference.engine("owner").connect() as connection:
         upgrade(connection, reference)
         raw = driver(connection)

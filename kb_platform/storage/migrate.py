@@ -76,7 +76,7 @@ def _missing_rights(database: Database) -> Iterator[None]:
         raise StateError(
             cause.diag.message_primary or str(cause), where=f"schema {database.schema} on the server of KB_DATABASE_URL",
             expected="a role with CREATEROLE that may create schemas, and the extension vector",
-            action="let an administrator grant that, or run `create extension vector` in the database",
+            action="let an administrator grant that, or run what `kb migrate --roles` prints, and `create extension vector` in the database",
         ) from error
 
 
@@ -85,7 +85,13 @@ def _create_roles(database: Database, connection: Connection) -> None:
         name = f"{database.schema}_{role}"
         known = connection.execute("select 1 from pg_roles where rolname = %s", (name,)).fetchone()
         statement = "alter role {} login password {}" if known else "create role {} login password {}"
-        connection.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Literal(database.password(role))))
+        try:
+            with connection.transaction():
+                connection.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Literal(database.password(role))))
+        except InsufficientPrivilege:
+            if not known:
+                raise
+            # An administrator has made it, and given it the password that `kb migrate --roles` names.
 
 
 def drop(database: Database) -> None:

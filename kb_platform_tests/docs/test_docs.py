@@ -18,12 +18,13 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^    .*$", re.MULTILINE)
 STANDS_FOR = {"N": "1", "W": "0.5", "DAY": "2026-01-01"}  # what pages write for a number, a weight, a day
 INLINE = re.compile(r"`(?:\.venv/bin/)?kb ([^`\n]+)`")
+SHELLS = re.compile(r" [>|] .*")  # where the output goes is not the command's matter
 LINE = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?kb (.*)$", re.MULTILINE)
 
 
 def _split(words: str) -> tuple[click.Command, str, list[str]]:
     """Return the command that a line calls, and what follows."""
-    parts = shlex.split(words, comments=True)
+    parts = shlex.split(SHELLS.sub("", words), comments=True)
     for length in (2, 1):
         name = " ".join(["kb", *parts[:length]])
         if len(parts) >= length and name in COMMANDS:

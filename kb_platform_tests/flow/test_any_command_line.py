@@ -34,7 +34,7 @@ BROKEN = {
 }
 KINDS = {"name": NAMES, "day": DAYS, "start_date": DAYS} | dict.fromkeys(
     ("k", "release", "chunk", "case", "before", "after", "min_grade", "dense_weight", "length", "rate", "days", "limit"), NUMBERS)
-PATHS = ("source", "queries", "qrels", "run_out", "qrels_out", "html", "folder", "file", "deepeval")
+PATHS = ("source", "queries", "qrels", "run_out", "qrels_out", "html", "folder", "file", "out", "deepeval")
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -109,6 +109,29 @@ def test_many_questions_at_once_find_what_each_finds_alone(wards: KnowledgeBase)
     assert list(retriever.search_many([], vectors[:0], live)) == []
 
 
+def test_a_check_names_every_mistake_of_every_file_and_what_the_others_lack(wards: KnowledgeBase, run: object) -> None:
+    folder = wards.folder / "golden"
+    (folder / "a.yaml").write_text("version: 1\ngoldens:\n  - {id: wards-001, question: '', severity: grave, expected: []}\n")
+    (folder / "b.jsonl").write_text('no JSON\n{"id": "gone", "question": "Q?", "expected": [{"document": "nosuch.md", "whole": true}]}\n{"id": "x"}\n')
+    (folder / "c.yaml").write_text("version: 1\ngoldens: [\n")
+    try:
+        code, text = run("check")
+        assert code == 1
+        assert [line.removeprefix(f"error: {folder}/").split(": ")[0] for line in text.splitlines() if line.startswith("error: ")] == [
+            "a.yaml:3:goldens.0.question", "a.yaml:3:goldens.0.severity", "a.yaml:3:goldens.0.expected",
+            "b.jsonl:1", "b.jsonl:3:question", "b.jsonl:3:expected", "c.yaml:3",
+        ]  # fmt: skip
+        assert f"{folder}/b.jsonl:2:id: gone is stale" in text
+        code, said = run("check", "--json")
+        found = json.loads(said)
+        assert (code, len(found["errors"]), found["golden_hash"]) == (1, 7, None)
+        assert [w["golden"] for w in found["warnings"]] == ["gone"]
+    finally:
+        for name in ("a.yaml", "b.jsonl", "c.yaml"):
+            (folder / name).unlink()
+    assert run("check")[0] == 0
+
+
 def test_a_wrong_golden_file_stops_validation_and_refresh_with_the_same_line(
     wards: KnowledgeBase, capsys: pytest.CaptureFixture[str]
 ) -> None:

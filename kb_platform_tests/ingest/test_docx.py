@@ -1,6 +1,7 @@
 """Word documents."""
 
 import io
+import re
 import zipfile
 
 import pytest
@@ -41,6 +42,17 @@ def test_the_core_title_wins_over_the_first_heading(parse: Parse) -> None:
         document.add_heading("Heading", 1)
 
     assert parse("a.docx", word(fill)).title == "Core"
+
+
+def test_a_document_without_properties_is_called_as_its_first_heading(parse: Parse) -> None:
+    source = zipfile.ZipFile(io.BytesIO(word(lambda document: document.add_heading("Shown", 1))))
+    bare = io.BytesIO()
+    with zipfile.ZipFile(bare, "w") as target:
+        for name in source.namelist():
+            if name != "docProps/core.xml":
+                part = source.read(name)
+                target.writestr(name, re.sub(rb"<Relationship [^>]*core-properties[^>]*>", b"", part) if name == "_rels/.rels" else part)
+    assert parse("a.docx", bare.getvalue()).title == "Shown"
 
 
 def test_a_style_based_on_a_heading_is_a_heading(parse: Parse) -> None:

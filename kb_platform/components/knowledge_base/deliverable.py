@@ -45,7 +45,11 @@ class Deliverable:
         return f"no document in it can be used{f', the first is {first.source_object}: {first.reason}' if first else ''}"
 
     def texts(self, ids: Collection[str] | None) -> Iterator[tuple[DocumentKey, str]]:
-        """Yield the texts of some documents, or of all, as quality/passages.py reads them."""
+        """Return the texts of some documents, or of all, as quality/passages.py reads them."""
+        return ((key, document.text) for key, document in self.documents(ids))
+
+    def documents(self, ids: Collection[str] | None) -> Iterator[tuple[DocumentKey, Document]]:
+        """Yield some documents, or all; those that cannot be used are in `failed`."""
         from kb_platform.ingest.parse_many import parse_documents
         from kb_platform.ingest.sandbox import Sandbox
 
@@ -58,7 +62,7 @@ class Deliverable:
                     if isinstance(document, DocumentFailure):
                         self.failed[key] = document
                     else:
-                        yield key, document.text
+                        yield key, document
 
     def _documents(self, source: Source) -> Iterator[RawDocument]:
         from kb_platform.ingest.sources import Failed, Upsert, open_source

@@ -64,8 +64,7 @@ class Inspection:
 
 def inspect(folder: Path, progress: Progress = silent, *, sources: bool = True) -> Inspection:
     """Look at a knowledge base's folder, and, unless `sources` is false, at what its sources hold now. Nothing is written or started."""
-    located, wrong = try_goldens(folder / "golden")
-    found = [finding for error in wrong for finding in _as_findings(error)]
+    located, found = inspect_goldens(folder)
     goldens = [each.golden for each in located]
     try:
         kb = read_of_its_folder(folder / "defs.yaml")
@@ -78,6 +77,12 @@ def inspect(folder: Path, progress: Progress = silent, *, sources: bool = True) 
         found += [*_delivered(deliverable, located), *_unread(deliverable, goldens)]
     unseen = "quotes are looked for once every source can be read" if located and deliverable.unusable else ""
     return Inspection(kb, len(goldens), tuple(found), unseen)
+
+
+def inspect_goldens(folder: Path) -> tuple[list[LocatedGolden], list[Finding]]:
+    """Return the goldens of a knowledge base's folder that are right, and every mistake of the others."""
+    located, wrong = try_goldens(folder / "golden")
+    return located, [finding for error in wrong for finding in _as_findings(error)]
 
 
 def _as_findings(error: KbError) -> list[Finding]:

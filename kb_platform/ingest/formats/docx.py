@@ -41,7 +41,7 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:
     try:
         body = _Body(docx.Document(io.BytesIO(content)))
         lines = [*body.lines(), *body.notes()]
-        title = body.document.core_properties.title
+        title = _core_title(body.document)
     except etree.XMLSyntaxError:
         raise DocumentUnreadable("malformed XML in it") from None
     except (KeyError, ValueError, AttributeError, OpcError, zipfile.BadZipFile):
@@ -50,6 +50,13 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:
     unknown = body.runs.unknown
     warnings = (f"{unknown} symbols of unknown meaning are shown as {UNKNOWN}",) if unknown else ()
     return Parsed(title or heading, tight_lists("\n\n".join(lines)), warnings=warnings, left_out=body.left_out.entries())
+
+
+def _core_title(document: Any) -> str:
+    """Return the title among the properties; python-docx makes up `Word Document` where there are none."""
+    package = document.part.package
+    has_properties = any(rel.reltype.endswith("/core-properties") for rel in package.rels.values())
+    return document.core_properties.title if has_properties else ""
 
 
 class _Body:
