@@ -17,6 +17,7 @@ from kb_platform.settings import Settings
 from kb_platform_tests.flow.test_crashes import start_refresh
 from kb_platform_tests.loop.everything import KILLED, everything_up, runs_of
 from kb_platform_tests.loop.pages import materialize
+from kb_platform_tests.waiting import wait_until
 
 AT_ONCE = 4  # runs that dagster.yaml lets go on at once
 
@@ -52,7 +53,7 @@ def test_after_four_killed_refreshes_a_run_of_the_pages_starts_without_any_comma
         killed = kill_refreshes(kb, instance, tmp_path, AT_ONCE)
         ran = materialize(pages, kb.name, "maintenance")
         assert ran["status"] == "SUCCESS"
-        assert not killed & under_way(instance)
+        wait_until(lambda: not killed & under_way(instance), "those that were killed are ended")
 
 
 def test_a_daemon_that_was_stopped_and_comes_up_ends_what_was_killed_before(home: Settings, pages: str, kb: KnowledgeBase, tmp_path: Path) -> None:
