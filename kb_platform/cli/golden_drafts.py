@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count as count_up
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,7 +86,7 @@ def _drafted(kb: KnowledgeBase) -> "list[Golden]":
 def _free_file(kb: KnowledgeBase) -> Path:
     """Return a name that is free among the drafts and the goldens, so that moving the file there takes no other one's place."""
     folders = (kb.folder / FOLDER, kb.folder / "golden")
-    number = next(n for n in range(1, 10**9) if not any((folder / f"suggested-{n}.yaml").exists() for folder in folders))
+    number = next(n for n in count_up(1) if not any((folder / f"suggested-{n}.yaml").exists() for folder in folders))
     return folders[0] / f"suggested-{number}.yaml"
 
 

@@ -21,8 +21,8 @@ _prepared: set[str] = set()  # addresses of databases that this process has seen
 class PooledPostgresStorage(DagsterPostgresStorage):
     """Dagster's own, but for how it connects."""
 
-    def __init__(self, postgres_url: str, should_autocreate_tables: bool = True, inst_data: Any = None, token_provider: Any = None) -> None:  # noqa: FBT001, FBT002  as Dagster calls it
-        super().__init__(postgres_url, should_autocreate_tables and postgres_url not in _prepared, inst_data, token_provider)
+    def __init__(self, postgres_url: str, should_autocreate_tables: bool = True, inst_data: Any = None) -> None:  # noqa: FBT001, FBT002  as Dagster calls it
+        super().__init__(postgres_url, should_autocreate_tables and postgres_url not in _prepared, inst_data)
         _prepared.add(postgres_url)
         storages: tuple[Any, ...] = (self._run_storage, self._event_log_storage, self._schedule_storage)
         for storage in storages:

@@ -143,7 +143,8 @@ def _lines(page: Any, texts: int) -> tuple[list[Line], list[Line]]:
     for _, item in objects_of(page, (pdfium.FPDF_PAGEOBJ_PATH,)):
         if len(horizontal) + len(vertical) > _MOST_LINES:
             break
-        bounds_of(item, *box.at)
+        if not bounds_of(item, *box.at):
+            continue
         left, bottom, right, top = box.values
         if top - bottom <= _THICK:
             _add(horizontal, (top + bottom) / 2, left, right)

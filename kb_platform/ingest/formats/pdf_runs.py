@@ -173,12 +173,10 @@ def _grounds(pdfium: Any, page: Any) -> tuple[list[tuple[float, ...]], list[tupl
     bounds_of, mode_of = function("FPDFPageObj_GetBounds", ctypes.c_int), function("FPDFPath_GetDrawMode", ctypes.c_int)
     colour_of = function("FPDFPageObj_GetFillColor", ctypes.c_int)
     for kind, item in objects_of(page, (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING)):
+        if not bounds_of(item, *box.at):
+            continue
         if kind != pdfium.FPDF_PAGEOBJ_PATH:
-            bounds_of(item, *box.at)
             images.append(tuple(box.values))
-        elif colour_of(item, *colour.at) and min(colour.values[:3]) < _WHITE:
-            mode_of(item, *modes.at)
-            if modes.values[0]:
-                bounds_of(item, *box.at)
-                grounds.append(tuple(box.values))
+        elif colour_of(item, *colour.at) and min(colour.values[:3]) < _WHITE and mode_of(item, *modes.at) and modes.values[0]:
+            grounds.append(tuple(box.values))
     return grounds, images
