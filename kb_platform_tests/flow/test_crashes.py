@@ -33,15 +33,13 @@ MakeKb = Callable[..., KnowledgeBase]
 
 
 def text(document: int, version: int) -> str:
-    """Return a page whose sentences no other page and no other version holds."""
+    """Return a page of six short sections, each of them a chunk, whose sentences no other page and no other version holds."""
     said = random.Random(f"{document} {version}")
-    paragraphs = [
-        " ".join(
-            f"{said.choice(SUBJECTS)} {said.randrange(90)} {said.choice(ACTIONS)} {said.randrange(1000, 9999)}." for _ in range(8)
-        )
+    sections = (
+        " ".join(f"{said.choice(SUBJECTS)} {said.randrange(90)} {said.choice(ACTIONS)} {said.randrange(1000, 9999)}." for _ in range(3))
         for _ in range(6)
-    ]
-    return f"# Page {document}\n\n" + "\n\n".join(paragraphs) + "\n"
+    )
+    return f"# Page {document}\n\n" + "\n\n".join(f"## Part {number}\n\n{section}" for number, section in enumerate(sections)) + "\n"
 
 
 def deliver(kb: KnowledgeBase, delivery: int) -> None:

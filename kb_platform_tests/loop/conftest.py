@@ -9,7 +9,7 @@ from kb_platform_tests.homes import at_home, serving_home
 from kb_platform_tests.loop.everything import everything_up, write_all
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served() -> Iterator[Settings]:
     """Yield the settings of the home, in which everything is up."""
     with serving_home("kb-loop-") as chosen:

@@ -44,7 +44,7 @@ class Served:
         return session.store(WARDS).database
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served() -> Iterator[Served]:
     """Yield two knowledge bases: release 1 of `wards` is of the first edition, release 2, which is live, of the second."""
     with serving_home("kb-serving-") as chosen:
@@ -92,7 +92,7 @@ def at_the_home(served: Served) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def open_api(served: Served) -> Iterator[Api]:
     """Yield an API that asks for no keys, and has a port for its monitor, for tests that change nothing of it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -101,7 +101,7 @@ def open_api(served: Served) -> Iterator[Api]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keyed_api(served: Served) -> Iterator[Api]:
     """Yield an API that asks for keys, whatever its settings say, because it listens beyond the loopback."""
     with api(served.settings, host="0.0.0.0", open=True, rate=100_000) as running:
