@@ -77,7 +77,7 @@ class TemporalServer:
             self.process = None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served() -> Iterator[Settings]:
     """Yield the settings of a home whose Postgres runs to the end."""
     with serving_home("kb-review-hand-off-", SHIPPED_DEFS) as chosen:
@@ -92,7 +92,7 @@ def home(served: Settings) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def temporal() -> Iterator[TemporalServer]:
     """Yield a server; a test that stops it starts it again."""
     with made_folder("kb-temporal-") as folder:

@@ -11,13 +11,13 @@ from kb_review_worker.adapters.fhir.tasks import FhirTasks
 from kb_review_worker_tests.fhir.ehr import Ehr, TokenEndpoint, install, served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ehr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ehr]:
     """Yield a server that asks for no token."""
     yield from _running(tmp_path_factory.mktemp("ehr"), require_tokens=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def guarded_ehr(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ehr]:
     """Yield a server that asks for tokens."""
     yield from _running(tmp_path_factory.mktemp("guarded"), require_tokens=True)
