@@ -5,11 +5,13 @@ its answer. Both are in the document's own words, which any search finds sooner 
 """
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from kb_platform.index.analysis.unspaced import unspaced_places
 from kb_platform.index.outline import read_outline
 from kb_platform.index.sentences import sentence_starts
 from kb_platform.quality.golden import ExpectedPassage, Golden
@@ -20,13 +22,14 @@ from kb_platform.quality.text_match import find_quote, fold_text
 LEAST_WORDS, MOST_WORDS = 6, 60  # of a sentence that is quoted: a shorter one stands anywhere, a longer one breaks with the first edit
 LONGEST = 120  # characters of a heading
 HELD = 8  # sections of a document that are kept until all documents are read
+TRIED = 500  # sections of a document, of its beginning and its end alike: each is looked for in the whole text
 
 _NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)+\.?|\d+[.)])\s+")
 _MARKS = re.compile(r"[*_`#]|\[([^\]]*)\]\([^)]*\)")
 _NO_PROSE = re.compile(r"\s*(?:\||```|~~~|!\[|<)")
 _UNIT = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t])")
 _WORD = re.compile(r"\w+")
-_BULLET = re.compile(r"^\s*(?:[-*+•>]\s+)+")
+_BULLET = re.compile(r"^\s*(?:(?:[-*+•>]|\d{1,9}[.)])\s+)+")
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,8 @@ def _plain(heading: str) -> str:
 def _usable(document: ReadDocument) -> Iterator[_Section]:
     """Yield the sections of a document that have a sentence to quote which stands nowhere else in it, and a question that does not stand in it."""
     folded = fold_text(document.text)
-    for path, text in _sections(document):
+    sections = list(_sections(document))
+    for path, text in sections[:: max(1, math.ceil(len(sections) / TRIED))]:
         question = _question(document.title, path)
         if gives_away(question, folded):
             continue
@@ -134,9 +138,14 @@ def _sentences(text: str) -> Iterator[str]:
         starts = [0, *sorted(sentence_starts(prose)), len(prose)]
         for start, end in zip(starts, starts[1:], strict=False):
             sentence = " ".join(prose[start:end].split())
-            words = sum(any(c.isalnum() for c in word) for word in sentence.split())
-            if LEAST_WORDS <= words <= MOST_WORDS and not sentence.endswith(":"):
+            if LEAST_WORDS <= _words(sentence) <= MOST_WORDS and not sentence.endswith((":", ";", ",")):
                 yield sentence
+
+
+def _words(sentence: str) -> int:
+    """Return how many words there are; two characters are one where no blanks stand between words."""
+    characters, spaced = unspaced_places(sentence, asked=False)
+    return len(characters) // 2 + sum(any(c.isalnum() for c in word) for word in spaced.split())
 
 
 def _unasked(sections: Iterable[_Section], known: Sequence[Golden]) -> list[_Section]:
