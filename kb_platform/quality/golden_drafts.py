@@ -78,19 +78,20 @@ def draft_goldens(name: str, documents: Iterable[ReadDocument], known: Sequence[
     whose question stands word for word in the document. Headings that several documents have, as templates make them, come last:
     `Contact` says little, and yet all pages of a drug formulary may have `Dose`. Ids follow from the passage.
     """
+    asked = _asked(known)
     found: list[_Section] = []
     headings: Counter[str] = Counter()
     sources: dict[str, set[str]] = {}
     for document in documents:
         sources.setdefault(document.key.doc_id, set()).add(document.key.source)
         headings.update({fold_text(path[-1]).text for path, _ in _sections(document)})
-        found += sorted(_usable(document), key=lambda section: section.order)[:HELD]
+        unasked = (section for section in _usable(document) if asked.isdisjoint(section.said))
+        found += sorted(unasked, key=lambda section: section.order)[:HELD]
     said = Counter(words for section in found for words in section.said)
     alone = [section for section in found if all(said[words] == 1 for words in section.said)]
-    free = _unasked(alone, known)
-    chosen = _spread(free, headings, known)[:count]
+    chosen = _spread(alone, headings, known)[:count]
     goldens = tuple(_golden(name, section, ambiguous=len(sources[section.key.doc_id]) > 1) for section in chosen)
-    return Drafts(goldens, sum(map(len, sources.values())), len(free) - len(chosen), len(found) - len(alone))
+    return Drafts(goldens, sum(map(len, sources.values())), len(alone) - len(chosen), len(found) - len(alone))
 
 
 def _sections(document: ReadDocument) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -148,11 +149,10 @@ def _words(sentence: str) -> int:
     return len(characters) // 2 + sum(any(c.isalnum() for c in word) for word in spaced.split())
 
 
-def _unasked(sections: Iterable[_Section], known: Sequence[Golden]) -> list[_Section]:
-    """Return the sections whose question and quote no golden has."""
-    asked = {fold_text(golden.question).text for golden in known}
-    asked |= {fold_text(passage.quote or "").text for golden in known for passage in golden.expected}
-    return [section for section in sections if asked.isdisjoint(section.said)]
+def _asked(known: Sequence[Golden]) -> set[str]:
+    """Return the questions and quotes of goldens, as they are compared."""
+    quotes = (passage.quote or "" for golden in known for passage in golden.expected)
+    return {fold_text(text).text for text in (*(golden.question for golden in known), *quotes)}
 
 
 def _spread(sections: Iterable[_Section], headings: Counter[str], known: Sequence[Golden]) -> list[_Section]:

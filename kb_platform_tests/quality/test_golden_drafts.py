@@ -116,6 +116,9 @@ def test_a_document_of_very_many_sections_is_drafted_from_all_over() -> None:
     found = drafts(read("a.md", text, "T"))
     assert len(found.goldens) == HELD
     assert all(int(draft.question.removeprefix("T: H")) % 3 == 0 for draft in found.goldens)
+    others = drafts(read("a.md", text, "T"), known=found.goldens)
+    assert len(others.goldens) == HELD
+    assert {draft.question for draft in others.goldens}.isdisjoint(draft.question for draft in found.goldens)
 
 
 def test_drafts_are_spread_over_documents_and_are_the_same_every_time() -> None:
