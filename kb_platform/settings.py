@@ -227,11 +227,15 @@ class Settings(BaseSettings):
 
 def current_settings() -> Settings:
     """Return what the environment says now. Reading it takes milliseconds, so it is read anew only where a variable has changed."""
-    return _as_set(tuple((name, value) for name, value in os.environ.items() if name.startswith("KB_")), Path.cwd())
+    said = tuple((name, value) for name, value in os.environ.items() if name.startswith("KB_") or name == "HOME")
+    folder = None
+    with suppress(OSError):  # the current folder is gone: absolute paths do without it
+        folder = Path.cwd()
+    return _as_set(said, folder)
 
 
 @lru_cache(maxsize=4)
-def _as_set(_variables: tuple[tuple[str, str], ...], _folder: Path) -> Settings:
+def _as_set(_variables: tuple[tuple[str, str], ...], _folder: Path | None) -> Settings:
     return Settings()
 
 

@@ -119,6 +119,7 @@ class _Sums:
 
 def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]", seconds: float) -> dict[str, Any]:
     """Return release, verdict, counts and seconds of a refresh. Its keys are an interface: programs rely on them."""
+    from kb_platform.storage.captures import unreadable_sources
     from kb_platform.storage.gates import gate_results
     from kb_platform.storage.releases import candidate, get_release, live_release
 
@@ -158,6 +159,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
         "golden_gate": "golden_retrieval" in {g.gate for g in gates},
         "failures": failed,
         "unread": _unread(kb.name, failed),
+        "unreadable_sources": unreadable_sources(database),
         "warnings": _told(kb.name, sources, runs, "chunks", "warnings"),
         "left_out": _told(kb.name, sources, runs, "chunks", "left_out"),
         "skipped": _told(kb.name, sources, runs, "raw_documents", "skipped"),
@@ -247,11 +249,7 @@ def show_report(report: dict[str, Any]) -> None:
                       f"{escape(str(report['left_because']))} (kb gpu-window status). The next refresh continues there", highlight=False, soft_wrap=True, markup=True)
     parts = ", ".join(f"{step} {seconds:.1f}" for step, seconds in report["seconds"].items() if step != "total")
     console.print(f"seconds    {report['seconds']['total']:.1f} in all: {parts}")
-    for failure in report["failures"]:
-        console.print(f"[yellow]not used[/yellow]   {escape(str(failure.get('source_object')))}: {escape(str(failure.get('reason')))}",
-                      highlight=False, soft_wrap=True, markup=True)
-    for still in report["unread"][:STILL]:
-        console.print(f"[yellow]still not[/yellow]  {escape(still['document'])}: {escape(still['reason'])}", highlight=False, soft_wrap=True, markup=True)
+    _show_unread(report)
     for warning in report["warnings"]:
         console.print(f"[yellow]read, but[/yellow]  {escape(str(warning.get('source_object')))}: {escape(str(warning.get('reason')))}",
                       highlight=False, soft_wrap=True, markup=True)
@@ -268,6 +266,17 @@ def show_report(report: dict[str, Any]) -> None:
     for step, message in report["errors"].items():
         console.print(f"[red]{escape(in_words(report['knowledge_base'], step))}:[/red] {escape(message)}", highlight=False, soft_wrap=True, markup=True)
     _show_outcome(report)
+
+
+def _show_unread(report: dict[str, Any]) -> None:
+    """Print what was delivered and cannot be used."""
+    for source, count in report["unreadable_sources"].items():
+        console.print(f"[red]nothing[/red]    of source {escape(source)} can be read: not one of {count_of(count, 'document')}", highlight=False, soft_wrap=True, markup=True)
+    for failure in report["failures"]:
+        console.print(f"[yellow]not used[/yellow]   {escape(str(failure.get('source_object')))}: {escape(str(failure.get('reason')))}",
+                      highlight=False, soft_wrap=True, markup=True)
+    for still in report["unread"][:STILL]:
+        console.print(f"[yellow]still not[/yellow]  {escape(still['document'])}: {escape(still['reason'])}", highlight=False, soft_wrap=True, markup=True)
 
 
 def _show_outcome(report: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.knowledge.wrong_values import in_words
 from kb_platform.settings import Settings, export
 
 if TYPE_CHECKING:  # half a second, which `kb --help` does without
@@ -33,7 +34,7 @@ def settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        said = [": ".join([*(f"KB_{name}".upper() for name in e["loc"]), e["msg"].removeprefix("Value error, ")]) for e in error.errors()]
+        said = [": ".join([*(f"KB_{name}".upper() for name in e["loc"]), in_words(e)]) for e in error.errors()]
         raise ConfigError("; ".join(said), where="environment", action="see docs/variables.md") from None
 
 

@@ -4,9 +4,11 @@ Ten aliases of ten aliases of ten stand for millions of values in a few hundred 
 nest. Both are found in the stream of events, which neither nests nor expands.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 
 from kb_platform.knowledge.errors import ConfigError
 
@@ -43,3 +45,32 @@ def refuse_overgrown(text: str, where: str, most: int = MOST) -> None:
             raise ConfigError(f"nested more than {DEEPEST} deep", where=f"{where}:{line}", expected="what a person would write")
         if count > most:
             raise ConfigError(f"it holds, or its aliases stand for, more than {most} values", where=f"{where}:{line}", action="write out what is meant")
+
+
+def unbuildable(node: Any) -> Any:
+    """Return the first scalar that is not what it looks like, as a date of a thirteenth month; only to be asked where building all has failed."""
+    return next(scalar for scalar in _scalars(node) if not _can_be_built(scalar))
+
+
+def _scalars(node: Any) -> Iterator[Any]:
+    """Yield the nodes that are neither list nor mapping; each once, however many aliases it has."""
+    pending, seen = [node], set()
+    while pending:
+        here = pending.pop()
+        if id(here) in seen:
+            continue
+        seen.add(id(here))
+        if isinstance(here, yaml.MappingNode):
+            pending += [part for pair in here.value for part in pair]
+        elif isinstance(here, yaml.SequenceNode):
+            pending += here.value
+        else:
+            yield here
+
+
+def _can_be_built(node: Any) -> bool:
+    try:
+        SafeConstructor().construct_document(node)
+    except Exception:  # whatever it is: it is only asked where building all of them has failed
+        return False
+    return True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kb_platform.knowledge.errors import ConfigError
+from kb_platform.knowledge.wrong_values import in_words
 from kb_platform.quality.golden import ExpectedPassage, Golden, Severity
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _from_record(value: Any, number: int, where: str) -> Golden:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(step) for step in first["loc"]) or "the whole"
-        raise ConfigError(f"{field}: {first['msg'][:1].lower()}{first['msg'][1:]}", where=where, expected="a golden of deepeval") from None
+        raise ConfigError(f"{field}: {in_words(first)}", where=where, expected="a golden of deepeval") from None
     known = record.additional_metadata or _Metadata()
     expected = tuple(ExpectedPassage(p.document, p.quote, p.source) for p in known.expected)
     if not expected and record.source_file:

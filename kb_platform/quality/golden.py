@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.quality.located_files import YamlFile, json_object, jsonl_lines, jsonl_objects, validate, validated
@@ -85,7 +85,13 @@ def _canonical(golden: Golden) -> dict[str, object]:
     return row
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+def _can_be_stored(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("no database holds the character NUL")
+    return text
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_can_be_stored)]
 
 
 class _Strict(BaseModel):
@@ -160,6 +166,8 @@ class _GoldenFile(_Strict):
 
 
 class _Head(_Strict):
+    """What stands around the goldens, whose mistakes are named one by one."""
+
     version: Literal[1]
     goldens: list[object]
 
@@ -245,9 +253,10 @@ def _try_lines(path: Path) -> tuple[list[LocatedGolden], list[ConfigError]]:
 
 
 def _try_yaml(file: YamlFile) -> tuple[list[LocatedGolden], list[ConfigError]]:
-    head, wrong = validated(_Head, file.value, file)
+    _, wrong = validated(_Head, file.value, file)
+    values = file.value.get("goldens") if isinstance(file.value, dict) else None
     found: list[LocatedGolden] = []
-    for number, value in enumerate(head.goldens if head else ()):
+    for number, value in enumerate(values if isinstance(values, list) else ()):
         at = ("goldens", number)
         golden, mistakes = validated(_Golden, value, file, at)
         wrong += mistakes

@@ -5,11 +5,13 @@ its answer. Both are in the document's own words, which any search finds sooner 
 """
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from kb_platform.index.analysis.unspaced import unspaced_places
 from kb_platform.index.outline import read_outline
 from kb_platform.index.sentences import sentence_starts
 from kb_platform.quality.golden import ExpectedPassage, Golden
@@ -20,13 +22,14 @@ from kb_platform.quality.text_match import find_quote, fold_text
 LEAST_WORDS, MOST_WORDS = 6, 60  # of a sentence that is quoted: a shorter one stands anywhere, a longer one breaks with the first edit
 LONGEST = 120  # characters of a heading
 HELD = 8  # sections of a document that are kept until all documents are read
+TRIED = 500  # sections of a document, of its beginning and its end alike: each is looked for in the whole text
 
 _NUMBERING = re.compile(r"^(?:\d+(?:\.\d+)+\.?|\d+[.)])\s+")
 _MARKS = re.compile(r"[*_`#]|\[([^\]]*)\]\([^)]*\)")
 _NO_PROSE = re.compile(r"\s*(?:\||```|~~~|!\[|<)")
 _UNIT = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*+•]|\d{1,9}[.)])[ \t])")
 _WORD = re.compile(r"\w+")
-_BULLET = re.compile(r"^\s*(?:[-*+•>]\s+)+")
+_BULLET = re.compile(r"^\s*(?:(?:[-*+•>]|\d{1,9}[.)])\s+)+")
 
 
 @dataclass(frozen=True)
@@ -75,19 +78,20 @@ def draft_goldens(name: str, documents: Iterable[ReadDocument], known: Sequence[
     whose question stands word for word in the document. Headings that several documents have, as templates make them, come last:
     `Contact` says little, and yet all pages of a drug formulary may have `Dose`. Ids follow from the passage.
     """
+    asked = _asked(known)
     found: list[_Section] = []
     headings: Counter[str] = Counter()
     sources: dict[str, set[str]] = {}
     for document in documents:
         sources.setdefault(document.key.doc_id, set()).add(document.key.source)
         headings.update({fold_text(path[-1]).text for path, _ in _sections(document)})
-        found += sorted(_usable(document), key=lambda section: section.order)[:HELD]
+        unasked = (section for section in _usable(document) if asked.isdisjoint(section.said))
+        found += sorted(unasked, key=lambda section: section.order)[:HELD]
     said = Counter(words for section in found for words in section.said)
     alone = [section for section in found if all(said[words] == 1 for words in section.said)]
-    free = _unasked(alone, known)
-    chosen = _spread(free, headings, known)[:count]
+    chosen = _spread(alone, headings, known)[:count]
     goldens = tuple(_golden(name, section, ambiguous=len(sources[section.key.doc_id]) > 1) for section in chosen)
-    return Drafts(goldens, sum(map(len, sources.values())), len(free) - len(chosen), len(found) - len(alone))
+    return Drafts(goldens, sum(map(len, sources.values())), len(alone) - len(chosen), len(found) - len(alone))
 
 
 def _sections(document: ReadDocument) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -108,7 +112,8 @@ def _plain(heading: str) -> str:
 def _usable(document: ReadDocument) -> Iterator[_Section]:
     """Yield the sections of a document that have a sentence to quote which stands nowhere else in it, and a question that does not stand in it."""
     folded = fold_text(document.text)
-    for path, text in _sections(document):
+    sections = list(_sections(document))
+    for path, text in sections[:: max(1, math.ceil(len(sections) / TRIED))]:
         question = _question(document.title, path)
         if gives_away(question, folded):
             continue
@@ -134,16 +139,20 @@ def _sentences(text: str) -> Iterator[str]:
         starts = [0, *sorted(sentence_starts(prose)), len(prose)]
         for start, end in zip(starts, starts[1:], strict=False):
             sentence = " ".join(prose[start:end].split())
-            words = sum(any(c.isalnum() for c in word) for word in sentence.split())
-            if LEAST_WORDS <= words <= MOST_WORDS and not sentence.endswith(":"):
+            if LEAST_WORDS <= _words(sentence) <= MOST_WORDS and not sentence.endswith((":", ";", ",")):
                 yield sentence
 
 
-def _unasked(sections: Iterable[_Section], known: Sequence[Golden]) -> list[_Section]:
-    """Return the sections whose question and quote no golden has."""
-    asked = {fold_text(golden.question).text for golden in known}
-    asked |= {fold_text(passage.quote or "").text for golden in known for passage in golden.expected}
-    return [section for section in sections if asked.isdisjoint(section.said)]
+def _words(sentence: str) -> int:
+    """Return how many words there are; two characters are one where no blanks stand between words."""
+    characters, spaced = unspaced_places(sentence, asked=False)
+    return len(characters) // 2 + sum(any(c.isalnum() for c in word) for word in spaced.split())
+
+
+def _asked(known: Sequence[Golden]) -> set[str]:
+    """Return the questions and quotes of goldens, as they are compared."""
+    quotes = (passage.quote or "" for golden in known for passage in golden.expected)
+    return {fold_text(text).text for text in (*(golden.question for golden in known), *quotes)}
 
 
 def _spread(sections: Iterable[_Section], headings: Counter[str], known: Sequence[Golden]) -> list[_Section]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kb_platform.local.process_marks import mark_of
 
@@ -29,9 +29,12 @@ def announcement(home: Path) -> Path:
 
 @contextmanager
 def announced(home: Path, host: str, port: int, defs: str, database_url: str, *, embedded: bool) -> Iterator[None]:
-    """Say where the API answers, until the block ends. `embedded`: the database is the home's own, which commands find without a variable."""
+    """Say where the API answers, until the block ends. `embedded`: the database is the home's own, which commands find without a variable.
+
+    A server that is announced already stays so while it runs: it may be that of `kb up`, and would not be found any more after this one's end.
+    """
     path, folder = announcement(home), announcement(home).parent
-    if not folder.is_dir():  # no home of this machine: nobody looks there
+    if not folder.is_dir() or _running(home) is not None:  # without the folder it is no home of this machine: nobody looks there
         yield
         return
     draft = path.with_name(f"{path.name}.{os.getpid()}")
@@ -50,10 +53,19 @@ def announced(home: Path, host: str, port: int, defs: str, database_url: str, *,
 
 def find_address(home: Path, defs: str, database_url: str | None) -> Address | None:
     """Return where a home's API answers that serves these definitions and this database; None where there is none."""
+    said = _running(home)
+    try:
+        serves = said and said["defs"] == defs and (said["embedded"] if database_url is None else said["database"] == _fingerprint(database_url))
+        return Address(said["host"], int(said["port"])) if said and serves else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _running(home: Path) -> dict[str, Any] | None:
+    """Return what the server has said that is announced; None where there is none that runs."""
     try:
         said = json.loads(announcement(home).read_text())
-        serves = said["defs"] == defs and (said["embedded"] if database_url is None else said["database"] == _fingerprint(database_url))
-        return Address(said["host"], int(said["port"])) if serves and said["mark"] and said["mark"] == mark_of(said["pid"]) else None
+        return said if said["mark"] and said["mark"] == mark_of(said["pid"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from kb_platform.knowledge.errors import ConfigError, KbError, StateError, TransientError
+from kb_platform.knowledge.wrong_values import in_words
 
 CODES = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "invalid", 413: "too_large", 415: "invalid", 422: "invalid"}
 AGAIN = {"Retry-After": "1"}
@@ -34,7 +35,7 @@ def of_exception(error: Exception) -> Problem:
             found = error
         case RequestValidationError():
             first = error.errors()[0]
-            found = Problem(422, "invalid", "Not understood", f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+            found = Problem(422, "invalid", "Not understood", f"{'.'.join(str(part) for part in first['loc'])}: {in_words(first)}")
         case HTTPException():
             found = Problem(error.status_code, CODES.get(error.status_code, "invalid"), str(error.detail), headers=dict(error.headers or {}))
         case StateError():

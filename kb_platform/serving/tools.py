@@ -8,18 +8,19 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kb_platform.index.retrieve import Asked
 from kb_platform.knowledge.errors import KbError
+from kb_platform.knowledge.wrong_values import in_words
 from kb_platform.serving.callers import Caller
 from kb_platform.serving.messages import LARGEST_CHUNK, LARGEST_RELEASE, MOST_FILTERS, K, Key, Question, ReleaseId, Value
-from kb_platform.serving.problems import Problem, of_exception, problem_json
+from kb_platform.serving.problems import LONGEST, Problem, of_exception, problem_json
 from kb_platform.serving.routes import chunk_message, document_message
 from kb_platform.serving.services import Services
 
@@ -60,9 +61,24 @@ class Fetched(BaseModel):
     metadata: dict[str, Any]
 
 
+class _Tools(MCPServer):
+    """Says what is wrong with arguments in words; the library hands on what pydantic says of itself, with its links."""
+
+    async def call_tool(self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None) -> Any:
+        """Call a tool; ToolError where it cannot be."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            refused = error.__cause__
+            if isinstance(error, UnexpectedToolError) or not isinstance(refused, ValidationError):
+                raise
+            said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {in_words(each)}" for each in refused.errors(include_url=False))
+            raise ToolError(f"Error executing tool {name}: {said[:LONGEST]}") from refused
+
+
 def build_tools(services: Services, version: str) -> MCPServer:
     """Return the tools over what is served."""
-    tools = MCPServer("kb-platform", title="Knowledge bases", version=version, instructions=INSTRUCTIONS)
+    tools = _Tools("kb-platform", title="Knowledge bases", version=version, instructions=INSTRUCTIONS)
 
     @tools.tool(title="Search a knowledge base", annotations=ONLY_READS)
     async def search(

@@ -157,6 +157,14 @@ def unreadable_documents(database: Database) -> dict[str, str]:
         return {row[0]: row[1] for row in c.execute(f"select n.source || '/' || n.doc_id, f.reason from {UNREADABLE} order by 1")}
 
 
+def unreadable_sources(database: Database) -> dict[str, int]:
+    """Return the sources of which no document can be used as it was last delivered, each with how many it has."""
+    with database.transaction("writer") as c:
+        failed = c.execute(f"select n.source, count(*) from {UNREADABLE} group by n.source order by 1").fetchall()
+        delivered = dict(c.execute("select source, count(*) from known_document where not deleted group by source").fetchall())
+    return {source: count for source, count in failed if count == delivered[source]}
+
+
 def count_unreadable(database: Database, source: str) -> int:
     """Return how many documents of a source cannot be used as they were last delivered."""
     with database.transaction("writer") as c:

@@ -79,7 +79,7 @@ class Database:
         if role == "owner":
             return self.owner_url
         url = sa.make_url(self.owner_url).set(username=f"{self.schema}_{role}", password=self.password(role))
-        return url.render_as_string(hide_password=False)
+        return url.render_as_string(hide_password=False).replace(" ", "%20")  # SQLAlchemy leaves blanks of a database's name, libpq takes none
 
     def engine(self, role: Role) -> sa.Engine:
         """Return the pool of a role."""

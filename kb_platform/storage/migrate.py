@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 
+import psycopg
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -13,8 +14,8 @@ from psycopg import Connection, sql
 from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.exc import ProgrammingError
 
-from kb_platform.knowledge.errors import StateError
-from kb_platform.storage.database import Database, driver
+from kb_platform.knowledge.errors import StateError, in_a_word
+from kb_platform.storage.database import Database, Role, driver
 from kb_platform.storage.locks import patience
 
 # Any role may hold this one: before there is a schema nothing else can be locked. It is waited for as long as any other.
@@ -91,7 +92,22 @@ def _create_roles(database: Database, connection: Connection) -> None:
         except InsufficientPrivilege:
             if not known:
                 raise
-            # An administrator has made it, and given it the password that `kb migrate --roles` names.
+            _require_login(database, role)  # an administrator has made it
+
+
+def _require_login(database: Database, role: Role) -> None:
+    """Return if a role that others have made has the password that follows from the owner's.
+
+    Raises:
+        StateError: it has not, as after a change of the owner's.
+    """
+    try:
+        psycopg.connect(database.url(role), connect_timeout=10).close()
+    except psycopg.OperationalError as error:
+        raise StateError(
+            f"the role {database.schema}_{role} cannot log in ({in_a_word(error)})", where=f"schema {database.schema} on the server of KB_DATABASE_URL",
+            expected="the password that follows from that of KB_DATABASE_URL", action="let an administrator run what `kb migrate --roles` prints",
+        ) from error
 
 
 def drop(database: Database) -> None:

@@ -34,7 +34,7 @@ REPORT: dict[str, Any] = {
     "left_out": [{"source_object": "page[1].html", "reason": "hidden: 1"}],
     "warnings": [{"source_object": "old[2].txt", "reason": "its encoding was guessed: cp1250"}],
     "skipped": [{"reason": "no reader for .csv", "count": "4", "example": "beds[2].csv"}, {"reason": "hidden", "count": "1", "example": ".env"}],
-    "unread": [{"document": f"docs/old[{n}].pdf", "reason": "no text in it"} for n in range(19)], "moved": False,
+    "unread": [{"document": f"docs/old[{n}].pdf", "reason": "no text in it"} for n in range(19)], "unreadable_sources": {"scans": 2}, "moved": False,
 }
 
 
@@ -86,6 +86,7 @@ def test_a_refresh_that_is_stopped_says_why_in_lines_that_fit(narrow: Console) -
     assert "left alone 4: no reader for .csv, such as beds[2].csv" in shown
     assert "left alone 1: hidden, as their names begin with a dot, such as .env" in shown
     assert shown.count("still not  docs/old[") == refreshing.STILL, "every day, whatever was delivered"
+    assert "nothing    of source scans can be read: not one of 2 documents\n" in shown
     assert "- a slice [numbers] lost" in shown
     assert "scan[1].pdf: is encrypted" in shown
     assert "left out   text of 1 document, such as page[1].html (hidden: 1)" in shown

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from kb_platform.cli import session
 from kb_platform.knowledge.errors import ConfigError, StateError
@@ -57,12 +58,23 @@ def test_a_role_that_may_make_no_roles_does_with_those_that_an_administrator_mad
             for role in database.login_roles:
                 with database.transaction(role) as own:
                     assert own.execute("select current_user").fetchone() == (f"kb_manuals_{role}",)
+            database.dispose()
+            c.execute("alter role poor password 'other'")
+            changed = Database(poor_url.replace("poor:word", "poor:other"), "manuals")
+            with pytest.raises(StateError, match="kb_manuals_reader cannot log in .*password.*kb migrate --roles"):
+                migrate(changed)
+            changed.dispose()
         finally:
             database.dispose()
             c.execute("drop database poor with (force)")
             c.execute("create database poor owner poor")
             for name in set(names) - before:
                 c.execute(f"drop role {name}")
+
+
+def test_a_database_may_be_called_anything() -> None:
+    url = Database("postgresql://o%20w:p%40%20w@localhost:1/kb%20app%C3%9C", "manuals").url("reader")
+    assert conninfo_to_dict(url) | {"password": ""} == {"user": "kb_manuals_reader", "password": "", "dbname": "kb appÜ", "host": "localhost", "port": "1"}
 
 
 def test_a_url_without_a_password_makes_no_script() -> None:

@@ -139,7 +139,7 @@ def test_a_wrong_golden_file_stops_validation_and_refresh_with_the_same_line(
     path = wards.folder / "golden" / "golden.yaml"
     good = path.read_text()
     path.write_text(good.replace("severity: critical", "severity: grave"))
-    line = f"{path}:8:goldens.0.severity: input should be 'normal' or 'critical', found 'grave'"
+    line = f"{path}:8:goldens.0.severity: found 'grave'; expected 'normal' or 'critical'"
     assert app(["validate", NAME], standalone_mode=False) == 1
     assert line in capsys.readouterr().out
     (wards.folder / "documents" / "new.md").write_text("# New\n\nThe lift of the west wing is out of order on Mondays.\n")

@@ -111,7 +111,7 @@ def test_the_yaml_says_what_is_kept_and_when(make_kb: MakeKb) -> None:
 
 
 @pytest.mark.parametrize(("retention", "words"), [
-    ({"keep_releases": 0}, r"defs\.yaml:\d+: retention\.keep_releases: .*greater than or equal to 1"),
+    ({"keep_releases": 0}, r"defs\.yaml:\d+: retention\.keep_releases: found 0; expected at least 1"),
     ({"dead_share": 1}, r"defs\.yaml:\d+: retention\.dead_share: .*less than 1"),
     ({"keep": 3}, r"defs\.yaml:\d+: retention\.keep: unknown field"),
 ])

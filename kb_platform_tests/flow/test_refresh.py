@@ -231,15 +231,18 @@ def test_a_mistake_in_the_yaml_of_another_knowledge_base_is_not_in_the_way(make_
 
 
 def test_files_that_cannot_be_used_are_reported_and_the_rest_is_live(make_kb: MakeKb) -> None:
-    kb = make_kb(FILES | {f"more/{n}.md": f"# Note {n}\n\nRoom {n} is cleaned daily.\n" for n in range(20)})
+    sources = [{"name": "docs", "kind": "files", "path": "documents"}, {"name": "scans", "kind": "files", "path": "scans"}]
+    kb = make_kb(FILES | {f"more/{n}.md": f"# Note {n}\n\nRoom {n} is cleaned daily.\n" for n in range(20)}, sources=sources)
+    (kb.folder / "scans").mkdir()
     (kb.folder / "documents" / "empty.md").write_text("")
     for name in ("beds", "wards"):
         (kb.folder / "documents" / f"{name}.csv").write_text("room,beds\n7,4\n")
-    (kb.folder / "documents" / "broken.pdf").write_bytes(b"%PDF-1.4\n% cut off")
+    (kb.folder / "scans" / "broken.pdf").write_bytes(b"%PDF-1.4\n% cut off")
     report = refresh(kb)
     assert report["promoted"]
     assert report["documents"]["failed"] == 2
     assert {f["source_object"] for f in report["failures"]} == {"empty.md", "broken.pdf"}
+    assert report["unreadable_sources"] == {"scans": 1}
     assert report["skipped"] == [{"source": "docs", "reason": "no reader for .csv", "count": "2", "example": "beds.csv"}]
 
 

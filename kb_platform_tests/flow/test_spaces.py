@@ -244,7 +244,7 @@ def test_the_last_readable_version_of_a_document_comes_along(make_kb: MakeKb) ->
     ({"modle": "bundled"}, r"defs\.yaml:\d+: embedding\.modle: unknown field"),
     ({"content_tokens": 300}, r"defs\.yaml:\d+: embedding: .*content_tokens < max_tokens"),
     ({"pooling": "max"}, r"defs\.yaml:\d+: embedding\.pooling: .*'mean', 'cls' or 'lasttoken'"),
-    ({"dimension": 2}, r"defs\.yaml:\d+: embedding\.dimension: .*greater than or equal to 8"),
+    ({"dimension": 2}, r"defs\.yaml:\d+: embedding\.dimension: found 2; expected at least 8"),
 ])
 def test_a_mistake_in_the_embedding_settings_is_named_with_its_line(make_kb: MakeKb, embedding: dict[str, object], words: str) -> None:
     kb = make_kb({"a.md": "A"})

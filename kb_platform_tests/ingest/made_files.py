@@ -20,18 +20,19 @@ def raw(name: str, content: bytes | str, **more: Any) -> RawDocument:
     return RawDocument(name, data, media_type_of(name), name, **more)
 
 
-def pdf(*lines: str, title: str = "", stream: bytes | None = None) -> bytes:
-    """Return a PDF of one page; `stream` replaces the page's drawing instructions."""
+def pdf(*lines: str, title: str = "", stream: bytes | None = None, form: bytes = b"") -> bytes:
+    """Return a PDF of one page; `stream` replaces the page's drawing instructions, and may draw the form `/X`."""
     shown = b" ".join(b"(" + line.encode("latin-1") + b") Tj T*" for line in lines)
     drawing = stream if stream is not None else b"BT /F1 12 Tf 14 TL 72 700 Td " + shown + b" ET"
     packed = zlib.compress(drawing)
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> /XObject << /X 7 0 R >> >> >>",
         b"<< /Length %d /Filter /FlateDecode >> stream\n%s\nendstream" % (len(packed), packed),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
         b"<< /Title (%s) >>" % title.encode("latin-1"),
+        b"<< /Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources << /Font << /F1 5 0 R >> >> /Length %d >> stream\n%s\nendstream" % (len(form), form),
     ]
     out, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):

@@ -55,6 +55,15 @@ def test_a_document_without_properties_is_called_as_its_first_heading(parse: Par
     assert parse("a.docx", bare.getvalue()).title == "Shown"
 
 
+@pytest.mark.parametrize("title", ["Word Document", "  "])
+def test_a_title_that_says_nothing_is_none(parse: Parse, title: str) -> None:
+    def fill(document) -> None:
+        document.core_properties.title = title
+        document.add_heading("Shown", 1)
+
+    assert parse("a.docx", word(fill)).title == "Shown"
+
+
 def test_a_style_based_on_a_heading_is_a_heading(parse: Parse) -> None:
     def fill(document) -> None:
         style = document.styles.add_style("Chapter", 1)

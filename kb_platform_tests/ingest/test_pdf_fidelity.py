@@ -17,6 +17,11 @@ def drawn(*parts: str) -> bytes:
     return pdf(stream="".join(parts).encode("latin-1"))
 
 
+def in_form(place: str, *parts: str) -> bytes:
+    """Return a PDF of one page whose drawings are a form, placed by a matrix."""
+    return pdf(stream=f"q {place} cm /X Do Q".encode(), form="".join(parts).encode())
+
+
 def grid(xs: list[int], ys: list[int], without: tuple[str, ...] = ()) -> str:
     """Return the lines of a table, cell edge by cell edge; `without` names edges as h:row:column or v:row:column."""
     parts = [f"{xs[c]} {y} m {xs[c + 1]} {y} l S\n" for r, y in enumerate(ys) for c in range(len(xs) - 1) if f"h:{r}:{c}" not in without]
@@ -52,6 +57,10 @@ LAST = at(160, 645, "IV") + at(260, 645, "200 mg")
         (drawn(grid([50, 150, 250, 350], [700, 680, 660, 640], ("h:2:0",)), CELLS, LAST), ("| Ibuprofen | IV | 200 mg |",), ()),
         (drawn("".join(f"{x} {y} 100 20 re S\n" for x in (50, 150, 250) for y in (640, 660, 680)), CELLS, at(60, 645, "Aspirin"), LAST),
          ("| Aspirin | IV | 200 mg |",), ()),
+        (in_form("1 0 0 1 0 0", grid([50, 150, 250, 350], [700, 680, 660, 640]), CELLS, at(60, 645, "Aspirin"), LAST), ("| Aspirin | IV | 200 mg |",), ()),
+        (in_form("1.5 0 0 1.5 20 -400", grid([50, 150, 250, 350], [700, 680, 660, 640]), CELLS, at(60, 645, "Aspirin"), LAST), ("| Aspirin | IV | 200 mg |",), ()),
+        (in_form("2 0 0 2 -50 -1200", at(72, 720, "Seen"), "0 0 0.5 rg 60 670 200 30 re f\n", at(72, 680, "white on blue", before="1 1 1 rg")), ("Seen", "white on blue"), ()),
+        (drawn(at(72, 700, "Seen"), "BT /F1 -11 Tf -1 0 0 -1 72 680 Tm (turned twice) Tj ET\n"), ("turned twice",), ()),
     ],
 )
 def test_a_page_reads_as_it_looks(parse: Parse, content: bytes, has: tuple[str, ...], lacks: tuple[str, ...]) -> None:

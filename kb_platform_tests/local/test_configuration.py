@@ -13,7 +13,7 @@ from kb_platform.local import places, software
 from kb_platform.local.configuration import MEGABYTE, Machine, as_file, settings, this_machine
 from kb_platform.local.places import Places, make_folder, make_home, may_enter
 from kb_platform.local.processes import Owner
-from kb_platform.settings import Settings
+from kb_platform.settings import Settings, current_settings
 from kb_platform_tests.local.conftest import REPOSITORY
 
 SMALL = Machine(memory=2 * 1024 * MEGABYTE, shared=64 * MEGABYTE, cpus=1)
@@ -143,3 +143,18 @@ def test_reading_the_settings_loads_no_large_library() -> None:
     code = "import kb_platform.settings, sys; print([m for m in ('dagster', 'psycopg', 'sqlalchemy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_settings_follow_the_environment_and_do_without_a_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.delenv("KB_HOME", raising=False)
+    assert current_settings().home == gone / ".kb"
+    assert current_settings() is current_settings()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for written, home in (("/srv/kb", Path("/srv/kb")), ("~/kb", tmp_path / "kb")):
+        monkeypatch.setenv("KB_HOME", written)
+        assert current_settings().home == home
+    gone.rmdir()
+    assert current_settings().home == tmp_path / "kb"

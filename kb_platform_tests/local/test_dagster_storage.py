@@ -1,6 +1,9 @@
 """Dagster's storage keeps its connections, also over a restart of the server."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from kb_platform.local.dagster_home import open_instance
 from kb_platform.local.postgres import ensure_postgres, stop_postgres
@@ -39,3 +42,29 @@ def test_a_webservers_connections_outlive_a_restart_too_and_its_statements_are_l
                 assert connection.exec_driver_sql("show statement_timeout").scalar_one() == "15s"
             stop_postgres(home)
             assert ensure_postgres(home) == address
+
+
+def test_a_fork_takes_no_connection_of_its_parent(home: Path) -> None:
+    address = ensure_postgres(home)
+    with open_instance(Settings(home=home)) as instance:
+        instance.get_runs()
+        before = rows(address, SESSIONS, "dagster")
+        child = os.fork()
+        if not child:
+            with suppress(BaseException):  # nothing of pytest's may run in it
+                os._exit(0 if instance.get_runs() == [] and set(rows(address, SESSIONS, "dagster")) > set(before) else 1)
+            os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        assert instance.get_runs() == []
+        assert rows(address, SESSIONS, "dagster") == before
+
+
+def test_a_table_that_is_made_later_is_seen(home: Path) -> None:
+    ensure_postgres(home)
+    with open_instance(Settings(home=home)) as instance:
+        events: Any = instance.event_log_storage
+        assert events.has_table("event_logs")
+        assert not events.has_table("made_later")
+        with events.index_connection() as connection:
+            connection.exec_driver_sql("create table made_later ()")
+        assert events.has_table("made_later")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kb_platform.knowledge.errors import ConfigError
-from kb_platform.quality.golden import ExpectedPassage, Golden, GoldenSet, Severity, load_golden_set
+from kb_platform.quality.golden import ExpectedPassage, Golden, GoldenSet, Severity, load_golden_set, try_goldens
 
 GOOD = """\
 version: 1
@@ -135,18 +135,18 @@ def test_the_hash_changes_with_every_field(tmp_path: Path, old: str, new: str) -
 @pytest.mark.parametrize(
     ("old", "new", "place", "sentence"),
     [
-        ("severity: critical", "severity: hihg", "6:goldens.0.severity", "'normal' or 'critical', found 'hihg'"),
+        ("severity: critical", "severity: hihg", "6:goldens.0.severity", "found 'hihg'; expected 'normal' or 'critical'"),
         ("    severity: critical", "    severty: critical", "6:goldens.0.severty", "unknown field 'severty'"),
         ("    question: Who calls the crash team?\n", "", "12:goldens.1.question", "the field 'question' is missing"),
-        ("question: Who calls the crash team?", "question: [a, b]", "13:goldens.1.question", "valid string, found ['a', 'b']"),
-        ("question: Who calls the crash team?", "question: ' '", "13:goldens.1.question", "at least 1 character, found ' '"),
+        ("question: Who calls the crash team?", "question: [a, b]", "13:goldens.1.question", "found ['a', 'b']; expected text"),
+        ("question: Who calls the crash team?", "question: ' '", "13:goldens.1.question", "found ' '; expected at least 1 character"),
         ("slices: [paraphrase, visitors]", "slices: [all]", "5:goldens.0.slices", "'all' is no name for a slice"),
-        ("slices: [paraphrase, visitors]", "slices: paraphrase", "5:goldens.0.slices", "valid list, found 'paraphrase'"),
-        ("slices: [paraphrase, visitors]", "slices: [a b]", "5:goldens.0.slices.0", "string should match pattern"),
+        ("slices: [paraphrase, visitors]", "slices: paraphrase", "5:goldens.0.slices", "found 'paraphrase'; expected a list"),
+        ("slices: [paraphrase, visitors]", "slices: [a b]", "5:goldens.0.slices.0", "found 'a b'; expected what matches"),
         ('quote: "afternoons only"', 'quote: "***"', "10:goldens.0.expected.1.quote", "a quote needs at least one word"),
-        ("id: 7", "id: 2024-01-01", "12:goldens.1.id", "valid string"),
-        ("id: 7", "id: true", "12:goldens.1.id", "valid string, found True"),
-        ("version: 1", "version: 2", "1:version", "input should be 1, found 2"),
+        ("id: 7", "id: 2024-01-01", "12:goldens.1.id", "found 2024-01-01; expected text in quotes"),
+        ("id: 7", "id: true", "12:goldens.1.id", "found True; expected text in quotes"),
+        ("version: 1", "version: 2", "1:version", "found 2; expected 1"),
         ("version: 1\n", "", "1:version", "the field 'version' is missing"),
     ],
 )
@@ -164,7 +164,7 @@ def test_several_mistakes_are_counted(tmp_path: Path) -> None:
 
 def test_an_empty_expectation_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "core.yaml", "version: 1\ngoldens:\n  - id: a\n    question: Q?\n    expected: []\n")
-    assert "core.yaml:5:goldens.0.expected: list should have at least 1 item" in mistake(tmp_path)
+    assert "core.yaml:5:goldens.0.expected: found []; expected at least 1 of them" in mistake(tmp_path)
 
 
 def test_a_passage_that_is_given_twice_is_refused(tmp_path: Path) -> None:
@@ -204,7 +204,10 @@ def test_a_jsonl_mistake_is_named_by_its_line(tmp_path: Path) -> None:
         ("a.yaml", GOOD.encode("utf-16"), "a.yaml:1: the file is UTF-16; save the file as UTF-8"),
         ("a.yaml", "version: 1\ngoldens:\n\t- id: a\n", "a.yaml:3: not YAML (found character that cannot start any token"),
         ("a.yaml", GOOD.encode("utf-16-le"), "a.yaml: not YAML"),
-        ("a.yaml", "version: 1\ngoldens:\n", "a.yaml:2:goldens: input should be a valid list, found None"),
+        ("a.yaml", "version: 1\ngoldens:\n", "a.yaml:2:goldens: found None; expected a list"),
+        ("a.yaml", "version: 1\ngoldens:\n  - {id: a, question: 2024-13-01}\n", "a.yaml:3: '2024-13-01' cannot be read as what it looks like; put it in quotes"),
+        ("a.jsonl", '{"id": 1, "question": "a\\u0000b"}', "a.jsonl:1:question: no database holds the character NUL"),
+        ("a.jsonl", '{"id": ' + "9" * 5000 + "}", "a.jsonl:1: not JSON (a number of too many digits)"),
         ("a.jsonl", '{"id": 1}\n{"id":', "a.jsonl:1:question: the field 'question' is missing"),
         ("a.jsonl", '{"id":', "a.jsonl:1: not JSON"),
         ("a.jsonl", "[1]", "a.jsonl:1: found list; expected one JSON object a line"),
@@ -214,6 +217,13 @@ def test_a_jsonl_mistake_is_named_by_its_line(tmp_path: Path) -> None:
 def test_a_broken_file_gives_one_clear_line(tmp_path: Path, name: str, content: str | bytes, expected: str) -> None:
     write(tmp_path, name, content)
     assert expected in mistake(tmp_path)
+
+
+def test_a_mistake_beside_the_goldens_hides_none_within_them(tmp_path: Path) -> None:
+    write(tmp_path, "core.yaml", GOOD.replace("version: 1", "version: 2\nowner: me").replace("critical", "grave"))
+    found, wrong = try_goldens(tmp_path)
+    assert [each.golden.id for each in found] == ["7"]
+    assert [error.where.partition("core.yaml:")[2] for error in wrong] == ["1:version", "2:owner", "7:goldens.0.severity"]
 
 
 def test_a_file_of_absurd_size_is_not_read(tmp_path: Path) -> None:

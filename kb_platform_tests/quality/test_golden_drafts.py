@@ -2,7 +2,7 @@
 
 from kb_platform.quality.golden import ExpectedPassage, Golden
 from kb_platform.quality.golden_check import check_goldens
-from kb_platform.quality.golden_drafts import Drafts, ReadDocument, draft_goldens
+from kb_platform.quality.golden_drafts import HELD, Drafts, ReadDocument, draft_goldens
 from kb_platform.quality.passages import DocumentKey, resolve_goldens
 from kb_platform_tests.quality.builders import reading
 
@@ -87,6 +87,20 @@ def test_a_sentence_that_stands_twice_is_not_quoted() -> None:
     assert asked(drafts(read("a.md", text, "Doors"))) == {"a.md": ("Doors: Night", "The night pharmacist has the key of the second door.")}
 
 
+def test_an_item_is_quoted_without_its_number_and_a_part_of_a_list_is_not() -> None:
+    text = "## Losses\n\nTell, in this order:\n\n1. the ward stock list and the wards next to you;\n2. Whoever loses a key rings security at once.\n"
+    assert asked(drafts(read("a.md", text, "Keys"))) == {"a.md": ("Keys: Losses", "Whoever loses a key rings security at once.")}
+
+
+def test_languages_without_blanks_are_drafted_from_too() -> None:
+    chinese = "# 药品冷链\n\n## 储存温度\n\n记录。疫苗必须在二至八摄氏度之间保存，护士长每天读取温度。\n"
+    thai = "# ยาแช่เย็น\n\n## การเก็บรักษา\n\nวัคซีนต้องเก็บไว้ที่อุณหภูมิระหว่างสองถึงแปดองศา\n"
+    assert asked(drafts(read("a.md", chinese, "药品冷链"), read("b.md", thai, "ยาแช่เย็น"))) == {
+        "a.md": ("药品冷链: 储存温度", "疫苗必须在二至八摄氏度之间保存，护士长每天读取温度。"),
+        "b.md": ("ยาแช่เย็น: การเก็บรักษา", "วัคซีนต้องเก็บไว้ที่อุณหภูมิระหว่างสองถึงแปดองศา"),
+    }
+
+
 def test_text_without_headings_code_and_tables_make_no_draft() -> None:
     code = "# Script\n\n```\n# The porter keeps the keys of every ward.\nThe porter keeps the keys of every ward.\n```\n"
     assert drafts(read("a.txt", "The porter keeps the keys of every ward. It is locked."), read("b.md", code), read("c.md", "# Only a heading")).goldens == ()
@@ -95,6 +109,16 @@ def test_text_without_headings_code_and_tables_make_no_draft() -> None:
 def many(number: int) -> list[ReadDocument]:
     texts = (f"# T{n}\n\n" + "".join(f"## H{n} {m}\n\nThe sentence numbered {m} of document {n} stands here alone.\n\n" for m in range(4)) for n in range(number))
     return [read(f"{n}.md", text, f"T{n}") for n, text in enumerate(texts)]
+
+
+def test_a_document_of_very_many_sections_is_drafted_from_all_over() -> None:
+    text = "".join(f"## H{n}\n\nThe sentence numbered {n} of this document stands here alone.\n\n" for n in range(1200))
+    found = drafts(read("a.md", text, "T"))
+    assert len(found.goldens) == HELD
+    assert all(int(draft.question.removeprefix("T: H")) % 3 == 0 for draft in found.goldens)
+    others = drafts(read("a.md", text, "T"), known=found.goldens)
+    assert len(others.goldens) == HELD
+    assert {draft.question for draft in others.goldens}.isdisjoint(draft.question for draft in found.goldens)
 
 
 def test_drafts_are_spread_over_documents_and_are_the_same_every_time() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from kb_platform.cli import main
 from kb_platform.local.environment import environment
-from kb_platform.serving.address import Address, announcement, find_address
+from kb_platform.serving.address import Address, announced, announcement, find_address
 from kb_platform.serving.quick_search import Question, answered, understood
 from kb_platform_tests.serving.apis import TIMEOUT, Api
 from kb_platform_tests.serving.conftest import WARDS, Served
@@ -103,6 +103,15 @@ def test_a_server_of_other_definitions_or_another_database_is_not_asked(home_api
     assert find_address(home.parent, defs, url) is None
 
 
+def test_a_second_server_of_the_home_leaves_the_address_of_the_first_alone(home_api: Api, served: Served) -> None:
+    home, defs = served.settings.home, str(served.settings.defs)
+    first = find_address(home, defs, None)
+    assert first is not None
+    with announced(home, "127.0.0.1", 1, defs, "", embedded=True):
+        assert find_address(home, defs, None) == first
+    assert find_address(home, defs, None) == first
+
+
 ANNOUNCED = """
 import sys, time
 from pathlib import Path
@@ -115,6 +124,7 @@ with announced(Path(sys.argv[1]), "127.0.0.1", 1, sys.argv[2], "", embedded=True
 
 def test_an_address_whose_process_is_gone_is_of_nobody_and_the_command_does_without(home_api: Api, served: Served) -> None:
     home, defs = served.settings.home, str(served.settings.defs)
+    announcement(home).unlink()
     with subprocess.Popen([sys.executable, "-c", ANNOUNCED, home, defs], stdout=subprocess.PIPE) as gone:
         try:
             assert gone.stdout and gone.stdout.readline() == b"announced\n"

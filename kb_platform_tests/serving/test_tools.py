@@ -60,7 +60,9 @@ def check_tools(server: Any, key: str | None = None) -> None:
 @pytest.mark.parametrize(("name", "arguments", "said"), [
     ("search", {"query": QUESTION}, "name one: pharmacy, wards"), ("search", {"query": "x", "knowledge_base": "none"}, "No such knowledge base"),
     ("search", {"query": "x", "knowledge_base": "../x"}, "No such knowledge base"), ("search", {"query": "x", "knowledge_base": WARDS, "release": 7}, "release 7"),
-    ("search", {"query": " ", "knowledge_base": WARDS}, "expected words"), ("search", {"query": "x", "knowledge_base": WARDS, "k": 0}, "greater than or equal to 1"),
+    ("search", {"query": " ", "knowledge_base": WARDS}, "expected words"), ("search", {"query": "x", "knowledge_base": WARDS, "k": 0}, "k: expected at least 1"),
+    ("search", {"k": "many", "filters": {"a": []}}, "k: expected a whole number; filters.a: expected at most 1000 characters but NUL, a number, true or false"),
+    ("search", {"k": 5}, "query: is missing"),
     ("fetch", {"id": "x"}, "No such id"), ("fetch", {"id": f"{WARDS}/2/999999"}, "No such chunk"), ("fetch", {"id": f"{WARDS}/9/1"}, "release 9"),
     ("fetch", {"id": f"{WARDS}/9999999999/1"}, "No such id"), ("fetch", {"id": "none/1/1"}, "No such knowledge base"),
 ])
@@ -68,6 +70,7 @@ def test_what_cannot_be_answered_is_said_in_words(open_api: Api, name: str, argu
     (result,) = call(f"{open_api.url}/mcp", (name, arguments))
     assert result.is_error
     assert said in result.content[0].text, result.content[0].text
+    assert "pydantic" not in result.content[0].text
 
 
 def test_a_name_that_is_a_path_opens_nothing(open_api: Api, served: Served) -> None:

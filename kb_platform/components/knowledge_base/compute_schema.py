@@ -16,6 +16,7 @@ from kb_platform.components.knowledge_base.yaml_model import Strict, described
 from kb_platform.knowledge.bounded_yaml import refuse_overgrown
 from kb_platform.knowledge.compute import NVIDIA, Compute, Gpu, PodCompute
 from kb_platform.knowledge.errors import ConfigError
+from kb_platform.knowledge.wrong_values import in_words
 
 DEFAULT = Compute()
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
@@ -186,6 +187,6 @@ def deployment_compute(text: str) -> Mapping[str, Any]:
         return ComputeModel.model_validate(found).model_dump(exclude_unset=True)
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {first['msg'].removeprefix('Value error, ')}", where="KB_COMPUTE",
+        raise ConfigError(f"{'.'.join(map(str, first['loc']))}: {in_words(first)}", where="KB_COMPUTE",
                           expected="the keys of `compute`; docs/yaml-reference.md has them") from None
 

@@ -7,16 +7,15 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from yaml.constructor import SafeConstructor
 
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, to_knowledge_base
-from kb_platform.knowledge.bounded_yaml import refuse_overgrown
+from kb_platform.knowledge.bounded_yaml import refuse_overgrown, unbuildable
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.knowledge.wrong_values import in_words
 
 LARGEST = 1 << 20  # bytes of a defs.yaml
 LONGEST = 100  # characters of a value that a message shows
-SHAPES = {"model_type": "keys and values", "model_attributes_type": "keys and values", "dict_type": "keys and values", "list_type": "a list"}
 TYPE = "kb_platform.components.KnowledgeBase"
 
 
@@ -112,33 +111,9 @@ def _construct(path: Path, text: str, node: Any) -> Any:
         try:
             return yaml.safe_load(text)
         except (ValueError, OverflowError, TypeError, AttributeError):  # what makes dates and numbers says nothing of lines
-            wrong = next(n for n in _scalars(node) if not _can_be_built(n))
+            wrong = unbuildable(node)
             raise ConfigError(f"{_shown(wrong.value)} cannot be read as what it looks like", where=f"{path}:{wrong.start_mark.line + 1}",
                               action="put it in quotes, or correct it") from None
-
-
-def _scalars(node: Any) -> Iterator[Any]:
-    """Yield the nodes that are neither list nor mapping; each once, however many aliases it has."""
-    pending, seen = [node], set()
-    while pending:
-        here = pending.pop()
-        if id(here) in seen:
-            continue
-        seen.add(id(here))
-        if isinstance(here, yaml.MappingNode):
-            pending += [part for pair in here.value for part in pair]
-        elif isinstance(here, yaml.SequenceNode):
-            pending += here.value
-        else:
-            yield here
-
-
-def _can_be_built(node: Any) -> bool:
-    try:
-        SafeConstructor().construct_document(node)
-    except Exception:  # whatever it is: this is only asked where building all of them has failed
-        return False
-    return True
 
 
 def _shown(value: Any) -> str:
@@ -164,11 +139,8 @@ def _yaml_errors(path: Path, text: str) -> Iterator[None]:
 def _sentence(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "unknown field"
-    if error["type"] in SHAPES:  # pydantic names our classes
-        return f"found {_shown(error['input'])}; expected {SHAPES[error['type']]}"
-    if error["type"] == "value_error":  # a validator of ours: it says what was found
-        return error["msg"].removeprefix("Value error, ")
-    return error["msg"] if error["type"] == "missing" else f"{error['msg']} (found {_shown(error['input'])})"
+    says_all = error["type"] in ("value_error", "missing")  # a validator of ours says what was found
+    return in_words(error) if says_all else f"found {_shown(error['input'])}; {in_words(error)}"
 
 
 def _line(node: Any, location: tuple[Any, ...]) -> int:

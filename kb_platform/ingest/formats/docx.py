@@ -25,6 +25,7 @@ from kb_platform.ingest.limits import ParseLimits
 from kb_platform.ingest.unreadable import DocumentUnreadable
 
 _MOST_DEPTH = 8
+_MADE_UP = "Word Document"  # what python-docx calls a document without properties, and what those are called that it has saved
 
 
 def read(content: bytes, limits: ParseLimits) -> Parsed:
@@ -41,7 +42,7 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:
     try:
         body = _Body(docx.Document(io.BytesIO(content)))
         lines = [*body.lines(), *body.notes()]
-        title = _core_title(body.document)
+        title = body.document.core_properties.title.strip()
     except etree.XMLSyntaxError:
         raise DocumentUnreadable("malformed XML in it") from None
     except (KeyError, ValueError, AttributeError, OpcError, zipfile.BadZipFile):
@@ -49,14 +50,7 @@ def read(content: bytes, limits: ParseLimits) -> Parsed:
     heading = next((line.lstrip("# ") for line in lines if line.startswith("#")), "")
     unknown = body.runs.unknown
     warnings = (f"{unknown} symbols of unknown meaning are shown as {UNKNOWN}",) if unknown else ()
-    return Parsed(title or heading, tight_lists("\n\n".join(lines)), warnings=warnings, left_out=body.left_out.entries())
-
-
-def _core_title(document: Any) -> str:
-    """Return the title among the properties; python-docx makes up `Word Document` where there are none."""
-    package = document.part.package
-    has_properties = any(rel.reltype.endswith("/core-properties") for rel in package.rels.values())
-    return document.core_properties.title if has_properties else ""
+    return Parsed(heading if title in ("", _MADE_UP) else title, tight_lists("\n\n".join(lines)), warnings=warnings, left_out=body.left_out.entries())
 
 
 class _Body:

@@ -66,11 +66,11 @@ def _form(document: Any) -> Any:
 def _page_lines(document: Any, number: int, form: Any, left_out: LeftOuts) -> PageLines:
     with opened(document, number) as (page, text_page):
         bounds = _bounds(page)
-        runs, objects = page_runs(page, text_page, bounds)
+        runs = page_runs(page, text_page, bounds)
         for run in runs:
             if not run.shown:
                 left_out.add("hidden", run.text)
-        lines = _lines([run for run in runs if run.shown], page, objects)
+        lines = _lines([run for run in runs if run.shown], page)
         if form is not None:
             fill_in(page, form, lines)
         return PageLines(lines, bounds[1], bounds[3])
@@ -84,12 +84,12 @@ def _bounds(page: Any) -> tuple[float, float, float, float]:
     return box.left, box.bottom, box.right, box.top
 
 
-def _lines(runs: list[Run], page: Any, objects: int) -> list[Segment]:
+def _lines(runs: list[Run], page: Any) -> list[Segment]:
     """Return the lines of a page; a table is one of them, where its first run stands."""
     write_marks(runs)
     parts: list[Segment] = []
     loose: list[Run] = []
-    tables = grids(page, objects) if runs else []
+    tables = grids(page) if runs else []
     if not tables:
         return in_reading_order(lines_of(runs))
     written: list[Grid] = []

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kb_platform.ingest.formats.pdf_calls import Numbers, function, objects_of
+from kb_platform.ingest.formats.pdf_calls import Matrix, Numbers, box_of, function, matrix_of, objects_of, product
 from kb_platform.ingest.formats.pdf_runs import Run
 from kb_platform.ingest.formats.tables import Cell
 
@@ -79,9 +79,9 @@ def _stop(lines: Iterable[Line], start: float, end: float) -> bool:
     return False
 
 
-def grids(page: Any, texts: int) -> list[Grid]:
-    """Return the tables that lines make, with at least two columns and two rows. `texts` is how many objects of the page are text."""
-    horizontal, vertical = (_merged(lines) for lines in _lines(page, texts))
+def grids(page: Any) -> list[Grid]:
+    """Return the tables that lines make, with at least two columns and two rows."""
+    horizontal, vertical = (_merged(lines) for lines in _lines(page))
     if len(horizontal) < 3 or len(vertical) < 3 or len(horizontal) * len(vertical) > _MOST_MEETINGS:
         return []
     found = []
@@ -132,26 +132,24 @@ def _groups(horizontal: list[Line], vertical: list[Line]) -> list[tuple[list[Lin
     return list(groups.values())
 
 
-def _lines(page: Any, texts: int) -> tuple[list[Line], list[Line]]:
+def _lines(page: Any) -> tuple[list[Line], list[Line]]:
     import pypdfium2.raw as pdfium
 
     horizontal: list[Line] = []
     vertical: list[Line] = []
-    if pdfium.FPDFPage_CountObjects(page) <= texts:
-        return horizontal, vertical
     box, bounds_of = Numbers(ctypes.c_float, 4), function("FPDFPageObj_GetBounds", ctypes.c_int)
-    for _, item in objects_of(page, (pdfium.FPDF_PAGEOBJ_PATH,)):
+    for _, item, to_page in objects_of(page, (pdfium.FPDF_PAGEOBJ_PATH,)):
         if len(horizontal) + len(vertical) > _MOST_LINES:
             break
         if not bounds_of(item, *box.at):
             continue
-        left, bottom, right, top = box.values
+        left, bottom, right, top = box_of(box.values, to_page)
         if top - bottom <= _THICK:
             _add(horizontal, (top + bottom) / 2, left, right)
         elif right - left <= _THICK:
             _add(vertical, (left + right) / 2, bottom, top)
         else:
-            for (x0, y0), (x1, y1) in _segments(pdfium, item):
+            for (x0, y0), (x1, y1) in _segments(pdfium, item, to_page):
                 if abs(y0 - y1) <= 0.5:
                     _add(horizontal, y0, min(x0, x1), max(x0, x1))
                 elif abs(x0 - x1) <= 0.5:
@@ -164,11 +162,10 @@ def _add(lines: list[Line], at: float, start: float, end: float) -> None:
         lines.append(Line(at, start, end))
 
 
-def _segments(pdfium: Any, item: Any) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+def _segments(pdfium: Any, item: Any, to_page: Matrix) -> list[tuple[tuple[float, float], tuple[float, float]]]:
     """Return the straight strokes of a path in the page's coordinates."""
-    matrix, place = Numbers(ctypes.c_float, 6), Numbers(ctypes.c_float, 2)
-    function("FPDFPageObj_GetMatrix", ctypes.c_int)(item, matrix.at[0])
-    a, b, c, d, e, f = matrix.values
+    place = Numbers(ctypes.c_float, 2)
+    a, b, c, d, e, f = product(matrix_of(item), to_page)
     segment_at, point_of = function("FPDFPath_GetPathSegment", ctypes.c_void_p), function("FPDFPathSegment_GetPoint", ctypes.c_int)
     kind_of, closes = function("FPDFPathSegment_GetType", ctypes.c_int), function("FPDFPathSegment_GetClose", ctypes.c_int)
     found: list[tuple[tuple[float, float], tuple[float, float]]] = []

@@ -8,9 +8,9 @@ import ctypes
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from kb_platform.ingest.formats.pdf_calls import Numbers, function, objects_of
+from kb_platform.ingest.formats.pdf_calls import Numbers, box_of, function, objects_of
 
 _WHITE = 250
 _TINY = 1.0  # points
@@ -36,15 +36,8 @@ class Run:
         return (self.x0 + self.x1) / 2, self.y + self.size / 3
 
 
-class PageRuns(NamedTuple):
-    """The runs of a page in pdfium's reading order, and of how many objects they are."""
-
-    runs: list[Run]
-    objects: int
-
-
-def page_runs(page: Any, text_page: Any, bounds: tuple[float, float, float, float]) -> PageRuns:
-    """Return the runs of a page, which shows what lies in `bounds`: left, bottom, right, top."""
+def page_runs(page: Any, text_page: Any, bounds: tuple[float, float, float, float]) -> list[Run]:
+    """Return the runs of a page in pdfium's reading order; the page shows what lies in `bounds`: left, bottom, right, top."""
     import pypdfium2.raw as pdfium
 
     asked = _Answers(text_page)
@@ -63,7 +56,7 @@ def page_runs(page: Any, text_page: Any, bounds: tuple[float, float, float, floa
             handles.append(handle)
             gap = ""
     _mark_unseen(pdfium, page, runs, handles, bounds)
-    return PageRuns(runs, len(set(handles)))
+    return runs
 
 
 def _text(pdfium: Any, text_page: Any, start: int, end: int) -> str:
@@ -102,7 +95,7 @@ class _Answers:
         self._box(page, last, *at)  # left, right, bottom, top
         right = numbers[1]
         self._matrix_of(page, start, self._matrix.at[0])
-        size = self._size(page, start) * (abs(matrix[3]) or abs(matrix[1]) or 1.0)
+        size = abs(self._size(page, start)) * (abs(matrix[3]) or abs(matrix[1]) or 1.0)
         return Run(text, x, right if right > x else x, y, size, gap)
 
 
@@ -172,11 +165,11 @@ def _grounds(pdfium: Any, page: Any) -> tuple[list[tuple[float, ...]], list[tupl
     colour, modes, box = Numbers(ctypes.c_uint, 4), Numbers(ctypes.c_int, 2), Numbers(ctypes.c_float, 4)
     bounds_of, mode_of = function("FPDFPageObj_GetBounds", ctypes.c_int), function("FPDFPath_GetDrawMode", ctypes.c_int)
     colour_of = function("FPDFPageObj_GetFillColor", ctypes.c_int)
-    for kind, item in objects_of(page, (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING)):
+    for kind, item, to_page in objects_of(page, (pdfium.FPDF_PAGEOBJ_PATH, pdfium.FPDF_PAGEOBJ_IMAGE, pdfium.FPDF_PAGEOBJ_SHADING)):
         if not bounds_of(item, *box.at):
             continue
         if kind != pdfium.FPDF_PAGEOBJ_PATH:
-            images.append(tuple(box.values))
+            images.append(box_of(box.values, to_page))
         elif colour_of(item, *colour.at) and min(colour.values[:3]) < _WHITE and mode_of(item, *modes.at) and modes.values[0]:
-            grounds.append(tuple(box.values))
+            grounds.append(box_of(box.values, to_page))
     return grounds, images

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from kb_platform.knowledge.documents import DocumentFailure, RawDocument
 from kb_platform.knowledge.errors import ConfigError, SourceError
+from kb_platform.knowledge.wrong_values import in_words
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def open_source(kind: str, options: Mapping[str, Any]) -> Scannable:
     try:
         return module.Source(module.Settings.model_validate(dict(options)))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {in_words(e)}" for e in error.errors())
         raise ConfigError(wrong, where=f"source of kind {kind}", action="correct defs.yaml") from None
 
 
