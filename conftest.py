@@ -16,6 +16,11 @@ settings.load_profile("steady")
 LONGEST = ("kb_platform_tests/loop/", "kb_platform_tests/local/test_supervisor.py", "kb_platform_tests/serving/")  # each in one process: a folder is there for what its modules share
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let pictures of pages be kept: `pytest kb_platform_tests/loop --screenshots docs/images` takes those of the docs anew."""
+    parser.addoption("--screenshots", metavar="FOLDER", help="keep the pictures that tests take of pages in this folder")
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """End what a run of the tests that was killed has left running."""
     from kb_platform_tests.made_folders import remove_left_behind

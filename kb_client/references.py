@@ -4,6 +4,8 @@ from typing import Any
 
 from kb_client.messages import Answer, Hit
 
+AWAITED = "this retriever has a knowledge base of an AsyncClient: await {}, or give it one of a Client"
+
 
 def reference(answer: Answer, hit: Hit) -> dict[str, Any]:
     """Return a hit's origin as plain values."""

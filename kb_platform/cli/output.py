@@ -86,13 +86,12 @@ def show_text(text: str, indent: int, *, bullet: str = "") -> None:
 
 
 def show_fields(fields: Iterable[tuple[str, str]]) -> None:
-    """Print named values, one below the other."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-    for name, value in fields:
-        table.add_row(Text(name), Text(value))
-    console.print(table)
+    """Print named values, one below the other, wrapped at words; a path that is longer than the terminal is wide stays whole, to be copied."""
+    shown = list(fields)
+    indent = max((len(name) for name, _ in shown), default=0) + GAP
+    for name, value in shown:
+        line = fill(value, console.width, initial_indent=" " * indent, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
+        console.print(Text.assemble((name, "bold"), line[len(name):]), soft_wrap=True)
 
 
 def count_of(number: int, one: str, many: str = "") -> str:

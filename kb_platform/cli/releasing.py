@@ -7,8 +7,8 @@ import typer
 from rich.markup import escape
 
 from kb_platform.cli.output import RELEASES, Json, Name, as_text, console, show_json, show_table
-from kb_platform.cli.session import database_running, knowledge_base, settings, store
-from kb_platform.knowledge.errors import StateError
+from kb_platform.cli.session import account, database_running, knowledge_base, settings, store
+from kb_platform.knowledge.errors import ConfigError, StateError
 from kb_platform.knowledge.reviews import Effect
 
 if TYPE_CHECKING:
@@ -165,10 +165,17 @@ def discard(name: Name, release: ReleaseOption = None, as_json: Json = False) ->
 
 
 def record_event(name: str, asset: str, metadata: dict[str, Any]) -> None:
-    """Show in Dagster's history of the asset what a command did outside a run."""
+    """Show in Dagster's history of the asset what a command did outside a run, and which account ran it: the database knows a role alone."""
     import dagster as dg
 
     from kb_platform.local.dagster_home import open_instance
 
     with open_instance(settings()) as instance:
-        instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey([name, asset]), metadata=metadata))
+        instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey([name, asset]), metadata=_who() | metadata))
+
+
+def _who() -> dict[str, str]:
+    try:
+        return {"account": account("")}
+    except ConfigError:  # as in a container: the move is made, and is recorded without
+        return {}

@@ -8,7 +8,7 @@ The decision is pure: scores in, verdict with its reasons out. Searching, storin
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from kb_platform.quality.comparison import PairedComparison
 from kb_platform.quality.evidence import FloorResult, GateEvidence, gather_evidence
@@ -58,7 +58,7 @@ def decide_gate(
     against = [*_stale_reasons(evidence, parameters), *_floor_reasons(evidence), *_critical_reasons(evidence, parameters),
                *_comparison_reasons(evidence, parameters)]
     verdict = _strongest(against)
-    remarks = list(_remarks(evidence, parameters, live is not None))
+    remarks = list(_remarks(evidence, parameters, live is not None, against))
     return GateVerdict(verdict, (*against, *remarks), evidence, parameters)
 
 
@@ -122,7 +122,7 @@ def _critical_reasons(evidence: GateEvidence, parameters: GateParameters) -> Ite
         return
     limit = max(parameters.critical_losses, math.ceil(CRITICAL_SHARE * evidence.critical_compared))
     text = f"{_count(len(lost), 'critical golden')} that live answers in the first five chunks no longer {_are(lost)}"
-    text += f" ({len(won)} won, p {evidence.critical_p:.2g}); {limit} of {evidence.critical_compared} lost on balance are too many"
+    text += f" ({len(won)} won, p {evidence.critical_p:.2g}); {limit} more lost than won are too many"
     verdict = Verdict.PASS
     if len(lost) - len(won) >= limit:
         proven = evidence.critical_p <= CRITICAL_LEVEL * parameters.alpha
@@ -146,11 +146,12 @@ def _comparison_reasons(evidence: GateEvidence, parameters: GateParameters) -> I
         yield Reason("suspicious_loss", text, Verdict.INCONCLUSIVE, overall.slice)
 
 
-def _remarks(evidence: GateEvidence, parameters: GateParameters, has_live: bool) -> Iterator[Reason]:
-    """Yield what a reader should know beside the reasons; these never change the verdict."""
+def _remarks(evidence: GateEvidence, parameters: GateParameters, has_live: bool, against: Sequence[Reason]) -> Iterator[Reason]:
+    """Yield what a reader should know beside the reasons, and what these have not said yet; none changes the verdict."""
     primary, overall = parameters.primary, evidence.overall
     if overall:
-        text = f"{_loss(overall)}; a loss of {overall.minimum_detectable:.3f} would be proven in 8 of 10 cases"
+        compared = "" if any(_loss(overall) in reason.message for reason in against) else f"{_loss(overall)}; "
+        text = f"{compared}a loss of {overall.minimum_detectable:.3f} would be proven in 8 of 10 cases"
         yield Reason("compared_with_live", text, Verdict.PASS, ALL_SLICE)
     elif evidence.queries:
         why = "no golden could be judged on the live release" if has_live else "there is no live release to compare with"

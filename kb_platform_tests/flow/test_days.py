@@ -1,5 +1,6 @@
 """What Dagster's pages show of days, checks and promotions; and that what a person launches there runs as the jobs do, to its end."""
 
+import getpass
 import json
 from pathlib import Path
 from typing import Any
@@ -68,10 +69,11 @@ def test_every_move_of_the_pointer_is_listed_by_the_command_and_in_the_pages(kb:
     with open_instance(session.settings()) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey([kb.name, "promoted_release"]))
     assert event is not None and event.asset_materialization is not None
+    assert event.asset_materialization.metadata["account"].value == getpass.getuser(), "who asked for the rollback"
     shown = event.asset_materialization.metadata["promotions"].records  # pyright: ignore[reportAttributeAccessIssue]
     past = event.asset_materialization.metadata["history"].records  # pyright: ignore[reportAttributeAccessIssue]
     assert {shown[0].data["when"]} <= {record.data["promoted"] for record in past}  # to the second, in a zone that is named
-    assert [(row.data["from"], row.data["to"]) for row in shown] == [(2, 1), (1, 2), ("nothing", 1)]
+    assert [(row.data["what"], row.data["from"], row.data["to"]) for row in shown] == [("rollback", 2, 1), ("promotion", 1, 2), ("promotion", "nothing", 1)]
     assert all(row.data["by"] == "kb_days_promoter" for row in shown)
 
 

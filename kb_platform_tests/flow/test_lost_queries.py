@@ -86,9 +86,14 @@ def test_the_check_in_the_pages_names_what_was_lost_by_slice(stopped: dict) -> N
         (record,) = instance.event_log_storage.get_asset_check_execution_history(
             dg.AssetCheckKey(dg.AssetKey([NAME, "release_candidate"]), "golden_retrieval"), limit=1)
     assert record.event is not None and record.event.dagster_event is not None
-    metadata = record.event.dagster_event.asset_check_evaluation_data.metadata
+    evaluation = record.event.dagster_event.asset_check_evaluation_data
+    metadata = evaluation.metadata
+    assert evaluation.description is not None
+    assert evaluation.description.startswith(f"lost or not answered: cold ({QUESTION}); Success@5 is 0.500 on slice 'all'")
+    assert evaluation.description.count("against 1.000 of the live release") == 1, "the comparison is told once"
     tables = {name: metadata[name].records for name in ("worse", "unanswered", "slices")}  # pyright: ignore[reportAttributeAccessIssue]
     assert [row.data["got worse"] for row in tables["slices"]] == ["cold"] * 3
+    assert tables["worse"][0].data["question"] == QUESTION
     assert tables["worse"][0].data["live finds"].startswith("fridge.md:")
     assert tables["unanswered"][0].data["candidate finds"].count("noise-") == 5
 

@@ -1,6 +1,7 @@
 """One home for the whole folder: its tests run in one process (conftest.py in the root), and start everything once."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +31,12 @@ def home(served: Settings) -> Iterator[Settings]:
 def pages(home: Settings) -> str:
     """Return where Dagster's pages are."""
     return everything_up(home).pages
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return the folder for pictures of pages: the one that --screenshots names, else one that nobody keeps."""
+    chosen = request.config.getoption("screenshots")
+    folder = Path(chosen) if chosen else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -16,7 +16,7 @@ from kb_platform.local.dagster_home import LOCATION
 from kb_platform.local.supervisor import Standing, up
 from kb_platform.settings import Settings
 from kb_platform_tests.flow.conftest import write_kb
-from kb_platform_tests.flow.test_refresh import FILES
+from kb_platform_tests.flow.test_lost_queries import PAGES
 
 VISITS = {"visits.md": "# Visits\n\nUntil eight in the evening.\n"}
 MEDICINES = {
@@ -30,7 +30,7 @@ KNOWLEDGE_BASES: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     QUEUED: (VISITS, {"schedule": {"enabled": True, "cron": "0 0 1 1 *"}}),
     KILLED: (VISITS, {}),
     RETRIED: (VISITS, {}),
-    REFUSED: (FILES, {"gate": {"floors": {"all": 0.9}}}),
+    REFUSED: (PAGES, {"gate": {"floors": {"all": 0.9}}, "start_date": (dt.datetime.now(dt.UTC).date() - dt.timedelta(days=4)).isoformat()}),
 }
 
 

@@ -1,17 +1,14 @@
 """The whole loop as people meet it, over what `kb up` starts: a gate cannot tell, a reviewer signs in a browser, Dagster promotes.
 
-Nothing is called that a sensor, the worker or the gateway would do: all of them run. With KB_TEST_SCREENSHOTS=docs/images the
-pictures of docs/review.md are taken anew.
+Nothing is called that a sensor, the worker or the gateway would do: all of them run.
 """
 
 import asyncio
 import io
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from kb_platform.local.review_service import missing, reviewers_file
 from kb_platform.local.supervisor import Standing
 from kb_platform.settings import Settings, export, inherited_environment
 from kb_platform.storage.releases import live_release
+from kb_platform_tests.loop.browser import see_nothing, top, with_page
 from kb_platform_tests.loop.everything import REVIEWED, everything_up
 from kb_platform_tests.loop.pages import LISTED, ask
 from kb_platform_tests.waiting import PATIENCE, wait_until
@@ -38,7 +36,7 @@ def standing(home: Settings) -> Standing:
     """Return what is up, when a delivery has changed more than its gate lets pass."""
     if lacking := missing():
         pytest.skip(lacking)
-    asyncio.run(with_page(see_nothing))  # skips where no browser can be had
+    asyncio.run(with_page(see_nothing))
     kb = session.knowledge_base(NAME)
     assert refresh_once(kb, None, None, quiet=True)["promoted"]
     for name in ("warfarin.md", "lithium.md"):
@@ -50,8 +48,7 @@ def standing(home: Settings) -> Standing:
     return everything_up(home)
 
 
-def test_a_reviewer_approves_in_a_browser_and_dagster_promotes(standing: Standing, tmp_path: Path) -> None:
-    pictures = Path(os.environ.get("KB_TEST_SCREENSHOTS") or tmp_path)
+def test_a_reviewer_approves_in_a_browser_and_dagster_promotes(standing: Standing, pictures: Path) -> None:
     database = session.store(NAME).database
     before = live_release(database)
     passphrase = next(p["passphrase"] for p in json.loads(reviewers_file(session.settings().home).read_text())["reviewers"] if p["id"] == REVIEWER)
@@ -152,7 +149,7 @@ async def approve(url: str, passphrase: str, pictures: Path) -> None:
             assert time.monotonic() < deadline, "no case came"
             await asyncio.sleep(1)
             await page.reload()
-        await page.screenshot(path=pictures / "review-list.png", clip=_top(350))
+        await page.screenshot(path=pictures / "review-list.png", clip=top(350))
         await case.click()
         for said in ("of 5 documents 2 changed", "changed: docs/warfarin.md"):
             assert await page.get_by_text(said).first.is_visible()
@@ -161,7 +158,7 @@ async def approve(url: str, passphrase: str, pictures: Path) -> None:
         await page.get_by_label("Your passphrase, again").fill(passphrase)
         await page.get_by_role("button", name="Sign and approve").click()
         await page.get_by_role("heading", name="Receipt").wait_for()
-        await page.screenshot(path=pictures / "review-receipt.png", clip=_top(490))
+        await page.screenshot(path=pictures / "review-receipt.png", clip=top(490))
 
     await with_page(steps)
 
@@ -172,23 +169,6 @@ async def look_at_dagster(url: str, pictures: Path) -> None:
     async def steps(page: Any) -> None:
         await page.goto(f"{url}/assets/{NAME}/promoted_release?view=events")
         await page.get_by_role("cell", name=REVIEWER, exact=True).wait_for()
-        await page.screenshot(path=pictures / "review-promoted.png", clip=_top(760))
+        await page.screenshot(path=pictures / "review-promoted.png", clip=top(760))
 
     await with_page(steps)
-
-
-def _top(height: int) -> dict[str, int]:
-    return {"x": 0, "y": 0, "width": 1280, "height": height}
-
-
-async def see_nothing(page: Any) -> None:
-    await page.goto("about:blank")
-
-
-async def with_page(steps: Callable[[Any], Awaitable[None]]) -> None:
-    browsers = pytest.importorskip("kb_review_worker_tests.gateway.browsers", reason="no Playwright: uv sync installs it")
-    async with browsers.browsing() as browser:
-        context = await browser.new_context(viewport={"width": 1280, "height": 900})
-        context.set_default_timeout(300_000)
-        await steps(await context.new_page())
-        await context.close()

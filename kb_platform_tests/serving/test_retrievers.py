@@ -28,12 +28,15 @@ def test_llama_index_gets_nodes_with_scores_and_where_they_are_from(open_api: Ap
         assert "title: Visitors" in read
         assert "chunk:" not in read
 
-        async def both() -> tuple[list[str], list[str]]:
+        async def all_ways() -> list[list[str]]:
             async with AsyncClient(open_api.url, timeout=TIMEOUT) as awaited:
-                other = KbRetriever(wards, awaited.knowledge_base(WARDS), k=2, filters={"unit": "visitors"})
-                return [n.text for n in await other.aretrieve(QUESTION)], [n.text for n in await retriever.aretrieve(QUESTION)]
+                beside = KbRetriever(wards, awaited.knowledge_base(WARDS), k=2, filters={"unit": "visitors"})
+                alone = KbRetriever(awaited.knowledge_base(WARDS), k=2, filters={"unit": "visitors"})
+                with pytest.raises(TypeError, match="await aretrieve"):
+                    alone.retrieve(QUESTION)
+                return [[n.text for n in await each.aretrieve(QUESTION)] for each in (beside, alone, retriever)]
 
-        assert asyncio.run(both()) == ([h.content for h in answer.hits],) * 2
+        assert asyncio.run(all_ways()) == [[h.content for h in answer.hits]] * 3
         assert "first edition" in KbRetriever(wards.pinned(1), k=1).retrieve(QUESTION)[0].text
 
 
@@ -53,10 +56,13 @@ def test_langchain_gets_documents_and_its_chains_can_use_them(open_api: Api) -> 
         chain = retriever | RunnableLambda(lambda found: [d.metadata["title"] for d in found])
         assert chain.invoke(QUESTION)[0] == "Visitors"
 
-        async def both() -> tuple[list[str], list[str]]:
+        async def all_ways() -> list[list[str]]:
             async with AsyncClient(open_api.url, timeout=TIMEOUT) as awaited:
-                other = KbRetriever(knowledge_base=wards, async_knowledge_base=awaited.knowledge_base(WARDS), k=2)
-                return [d.page_content for d in await other.ainvoke(QUESTION)], [d.page_content for d in await retriever.ainvoke(QUESTION)]
+                beside = KbRetriever(knowledge_base=wards, async_knowledge_base=awaited.knowledge_base(WARDS), k=2)
+                alone = KbRetriever(knowledge_base=awaited.knowledge_base(WARDS), k=2)
+                with pytest.raises(TypeError, match="await ainvoke"):
+                    alone.invoke(QUESTION)
+                return [[d.page_content for d in await each.ainvoke(QUESTION)] for each in (beside, alone, retriever)]
 
-        assert asyncio.run(both()) == ([h.content for h in answer.hits],) * 2
+        assert asyncio.run(all_ways()) == [[h.content for h in answer.hits]] * 3
         assert "first edition" in KbRetriever(knowledge_base=wards.pinned(1), k=1).invoke(QUESTION)[0].page_content

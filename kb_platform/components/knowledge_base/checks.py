@@ -13,7 +13,7 @@ import dagster as dg
 from kb_platform.components.executors.choice import pod_tags
 from kb_platform.components.knowledge_base.churn_tags import accepted_churn
 from kb_platform.components.knowledge_base.perseverance import persevering
-from kb_platform.components.knowledge_base.query_tables import query_tables
+from kb_platform.components.knowledge_base.query_tables import first_lost, query_tables
 from kb_platform.components.knowledge_base.report_metadata import show_figures
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.release.gates import GATES, GOLDEN_GATE, JUDGED_GATE, Gate, is_asked_for, may_block
@@ -89,8 +89,9 @@ def _as_check(result: "GateResult", shown: Mapping[str, Any], *, blocking: bool)
     numbers |= {f"golden/{name}": value for name, value in result.evidence.get("metrics", {}).items()}
     numbers |= {f"usage/{name}": value for name, value in result.evidence.get("usage", {}).items()}
     severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
+    said = [] if result.passed else [lost] if (lost := first_lost(result.evidence)) else []
     return dg.AssetCheckResult(
-        passed=result.passed or result.accepted_by is not None, severity=severity, description="; ".join(result.reasons) or result.verdict,
+        passed=result.passed or result.accepted_by is not None, severity=severity, description="; ".join([*said, *result.reasons]) or result.verdict,
         metadata={"verdict": result.verdict, **({"accepted_by": result.accepted_by} if result.accepted_by else {}), **{name: value for name, value in numbers.items() if value is not None},
                   "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in result.reasons) or "none"),
                   **query_tables(result.evidence), **shown},

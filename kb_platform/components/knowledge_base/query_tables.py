@@ -1,4 +1,4 @@
-"""The queries that were lost or are not answered, as tables in an asset check: ids and places, for Dagster's event log is no place for documents."""
+"""The queries that were lost or are not answered, as tables in an asset check: questions and places, for Dagster's event log is no place for documents."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,9 +7,10 @@ import dagster as dg
 
 from kb_platform.quality.named_ids import named_ids
 
-QUERIES = ("query", "severity", "slices", "live", "candidate", "live finds", "candidate finds")
+QUERIES = ("query", "question", "severity", "slices", "live", "candidate", "live finds", "candidate finds")
 SLICES = ("slice", "goldens", "answered", "on live", "got worse", "not answered")
 NAMED = 20  # goldens of a cell
+ASKED = 3  # questions of a sentence
 
 
 def query_tables(evidence: Mapping[str, Any]) -> dict[str, dg.TableMetadataValue]:
@@ -22,6 +23,15 @@ def query_tables(evidence: Mapping[str, Any]) -> dict[str, dg.TableMetadataValue
     return {name: _table(columns, rows) for name, columns, rows in (*tables, ("slices", SLICES, slices)) if rows}
 
 
+def first_lost(evidence: Mapping[str, Any]) -> str:
+    """Return a sentence with the questions to look at first; "" where there is none."""
+    from kb_platform.quality.lost_queries import worst_first
+
+    lost = worst_first(evidence)
+    asked = [f"{query['query']} ({query['question']})" for query in lost[:ASKED]]
+    return f"lost or not answered: {', '.join(asked)}{' and others' if len(lost) > ASKED else ''}" if lost else ""
+
+
 def _table(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dg.TableMetadataValue:
     records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
     return dg.MetadataValue.table(records, schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]))
@@ -29,7 +39,7 @@ def _table(columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dg.TableM
 
 def _record(query: Mapping[str, Any], primary: str) -> tuple[str, ...]:
     results = query["results"]
-    return (query["query"], query["severity"], ", ".join(query["slices"]), _measured(query["live"], primary), _measured(query["candidate"], primary),
+    return (query["query"], query["question"], query["severity"], ", ".join(query["slices"]), _measured(query["live"], primary), _measured(query["candidate"], primary),
             _places(results["live"]), _places(results["candidate"]))
 
 

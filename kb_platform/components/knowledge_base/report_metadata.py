@@ -34,18 +34,20 @@ def show_figures(context: dg.AssetCheckExecutionContext, kb: KnowledgeBase, resu
 
 
 def release_history(database: "Database") -> dict[str, dg.MetadataValue]:
-    """Return the newest releases, and the moves of the pointer, as tables, the newest first; nothing where there is none."""
+    """Return the moves of the pointer, and the newest releases, as tables, the newest first; nothing where there is none."""
     from kb_platform.release.reports.history import history
     from kb_platform.storage.releases import promotions
 
     past = history(database)[::-1]
     measures = sorted({measure for release in past for measure in release.metrics})
-    tables = {"history": [_row(release, measures) for release in past], "promotions": [_move(move) for move in promotions(database)[::-1][:MOVES]]}
+    tables = {"promotions": [_move(move) for move in promotions(database)[::-1][:MOVES]], "history": [_row(release, measures) for release in past]}
     return {name: dg.MetadataValue.table([dg.TableRecord(row) for row in rows]) for name, rows in tables.items() if rows}
 
 
 def _move(move: Mapping[str, Any]) -> dict[str, str | int]:
-    return {"when": f"{move['at']:%Y-%m-%d %H:%M:%S} UTC", "from": move["from"] or "nothing", "to": move["to"], "by": move["by"]}
+    back = move["from"] is not None and move["to"] < move["from"]
+    return {"when": f"{move['at']:%Y-%m-%d %H:%M:%S} UTC", "what": "rollback" if back else "promotion", "from": move["from"] or "nothing", "to": move["to"],
+            "by": move["by"]}
 
 
 def _series(golden: "GoldenResults") -> dict[str, float]:
