@@ -7,6 +7,7 @@ that another server had before) is started anew.
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
@@ -20,6 +21,9 @@ from kb_platform.local.processes import ProcessRecord
 POLL = 0.2  # seconds
 STOPPING = 20  # seconds that processes get to end what they are at
 READY = 5  # seconds that a monitor may take to answer
+CHOICES = 3  # of ports
+TAKEN = "address already in use"
+LAST = 20  # lines of a log that tell why a program stopped
 
 
 def _nothing() -> str:
@@ -44,6 +48,23 @@ class Program:
     before_start: Callable[[], str] = _nothing
 
 
+class PortTaken(StateError):
+    """A program stopped because another one listens on its port, which was free when it was chosen."""
+
+
+def on_free_ports(bring_up: Callable[[], None]) -> None:
+    """Call what chooses ports and starts programs on them; again where somebody else takes one before the program does.
+
+    Raises:
+        StateError: it was so each time, or something else is wrong.
+    """
+    for _ in range(CHOICES - 1):
+        with suppress(PortTaken):
+            bring_up()
+            return
+    bring_up()
+
+
 def ensure(home: Path, program: Program, report: Report) -> None:
     """Start a program unless it runs as it should."""
     path = record_path(home, program.name)
@@ -65,15 +86,17 @@ def wait(home: Path, program: Program, report: Report, patience: float) -> None:
     """Return once a program answers.
 
     Raises:
-        StateError: it stopped while starting.
+        PortTaken: it stopped because another one listens on its port.
+        StateError: it stopped while starting, for another reason.
         TransientError: it did not answer in time.
     """
     report(program.waiting)
     deadline, log = time.monotonic() + patience, log_path(home, program.name)
     while not program.answers():
         if running(home, program.name) is None:
-            last = log.read_text(errors="replace").strip().splitlines()[-3:]
-            raise StateError(f"{program.title} stopped while starting: {' | '.join(last)}", where=str(log))
+            said = log.read_text(errors="replace").strip().splitlines()[-LAST:]
+            stopped = PortTaken if any(TAKEN in line.lower() for line in said) else StateError
+            raise stopped(f"{program.title} stopped while starting: {' | '.join(said[-3:])}", where=str(log))
         if time.monotonic() > deadline:
             raise TransientError(
                 f"{program.title} did not answer within {patience:.0f} s", where=str(log), action="see the log, then `kb up` again",

@@ -84,9 +84,13 @@ def up(settings: Settings, *, workspace: Path | None = None, report: Report = si
     make_home(settings.home)
     ensure_database(settings, report)
     with exclusive(settings.home / "dagster" / "lock"):
-        reviews = review_service.prepare(settings)  # before Dagster's variables, which name its address
-        _all_up(settings, reviews, [*_dagster(settings, workspace), *_searching(settings)], report, patience)
+        programs.on_free_ports(lambda: _everything_up(settings, workspace, report, patience))
     return status(settings, patience)
+
+
+def _everything_up(settings: Settings, workspace: Path | None, report: Report, patience: float) -> None:
+    reviews = review_service.prepare(settings)  # before Dagster's variables, which name its address
+    _all_up(settings, reviews, [*_dagster(settings, workspace), *_searching(settings)], report, patience)
 
 
 def reviews_up(settings: Settings, report: Report = silent, patience: float = PATIENCE) -> Standing:
@@ -97,7 +101,7 @@ def reviews_up(settings: Settings, report: Report = silent, patience: float = PA
         TransientError: something did not answer in time.
     """
     with exclusive(settings.home / "dagster" / "lock"):
-        _all_up(settings, review_service.prepare(settings), (), report, patience)
+        programs.on_free_ports(lambda: _all_up(settings, review_service.prepare(settings), (), report, patience))
     return status(settings)
 
 

@@ -1,15 +1,19 @@
 """Ports and the lock."""
 
 import socket
+import sys
 import threading
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
 from kb_platform.knowledge.errors import StateError
-from kb_platform.local import ports
+from kb_platform.local import ports, programs
 from kb_platform.local.lock import exclusive
+from kb_platform.local.postgres import silent
 from kb_platform_tests.local.conftest import python
+from kb_platform_tests.waiting import PATIENCE
 
 
 def test_the_remembered_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
@@ -56,6 +60,47 @@ def test_a_port_whose_connections_are_still_closing_counts_as_free() -> None:
         server.accept()[0].close()  # the side that closes first waits for stray packets
         client.close()
     assert ports.is_free(port)
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_port_that_somebody_takes_before_the_server_does_is_replaced(tmp_path: Path, times: int) -> None:
+    for folder in ("dagster", "logs"):
+        (tmp_path / folder).mkdir()
+    others: list[socket.socket] = []
+
+    def bring_up() -> None:
+        port = ports.choose(tmp_path / "port")
+
+        def somebody_takes_it() -> str:
+            if len(others) < times:
+                others.append(socket.create_server(("127.0.0.1", port)))
+            return ""
+
+        def answers() -> bool:
+            try:
+                with urlopen(f"http://127.0.0.1:{port}", timeout=0.5) as response:
+                    return response.status == 200
+            except OSError:
+                return False
+
+        argv = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+        program = programs.Program("pages", "the server", argv, {}, {}, answers, "waiting", somebody_takes_it)
+        programs.ensure(tmp_path, program, silent)
+        programs.wait(tmp_path, program, silent, PATIENCE)
+
+    try:
+        if times == 1:
+            programs.on_free_ports(bring_up)
+            assert ports.remembered(tmp_path / "port") != others[0].getsockname()[1]
+            assert programs.running(tmp_path, "pages")
+        else:
+            with pytest.raises(StateError, match="Address already in use"):
+                programs.on_free_ports(bring_up)
+            assert len(others) == programs.CHOICES
+    finally:
+        programs.stop(tmp_path, ["pages"])
+        for other in others:
+            other.close()
 
 
 def test_a_second_holder_waits_for_the_first(tmp_path: Path) -> None:
