@@ -62,7 +62,7 @@ def releases(name: Name, as_json: Json = False) -> None:
 
 
 def history(name: Name, as_json: Json = False) -> None:
-    """List every move of the pointer, the newest first: when, from which release to which, by which role, and what people had let pass."""
+    """List every move of the pointer, the newest first: when, from which release to which, for whom, by which role, and what people had let pass."""
     from kb_platform.storage.releases import promotions
     from kb_platform.storage.review_outcomes import acceptances
 
@@ -78,8 +78,8 @@ def history(name: Name, as_json: Json = False) -> None:
     if not rows:
         console.print(f"nothing was promoted yet: kb refresh {name}")
         return
-    show_table((f"when, {kb.timezone}", "from", "to", "", "by", "let pass"),
-               ((r["at"], r["from"], r["to"], "rollback" if r["rollback"] else "", r["by"], ", ".join(f"{a['gate']} by {a['reviewer']}" for a in r["accepted"]))
+    show_table((f"when, {kb.timezone}", "from", "to", "", "for", "by", "let pass"),
+               ((r["at"], r["from"], r["to"], "rollback" if r["rollback"] else "", r["on_behalf_of"], r["by"], ", ".join(f"{a['gate']} by {a['reviewer']}" for a in r["accepted"]))
                 for r in rows), kb.timezone)
 
 
@@ -130,7 +130,7 @@ def point_to(name: str, release: int) -> "PromotionReport":
     from kb_platform.release.promote import move_pointer
 
     opened = store(name)
-    moved = move_pointer(opened, release)
+    moved = move_pointer(opened, release, _who().get("account", ""))
     if moved.moved:
         record_event(name, "promoted_release", metadata_of(moved) | release_history(opened.database))
     return moved

@@ -26,16 +26,16 @@ class PromotionReport:
     accepted: tuple[Acceptance, ...] = ()
 
 
-def promote_candidate(store: Store) -> PromotionReport:
-    """Promote the sealed candidate; where there is none, leave the pointer where it is.
+def promote_candidate(store: Store, on_behalf_of: str = "") -> PromotionReport:
+    """Promote the sealed candidate; where there is none, leave the pointer where it is. The log of promotions says on whose behalf.
 
     Raises:
         GateRefusal: a required gate has not passed; the message names it.
     """
-    return move_pointer(store, newest_release(store.database))
+    return move_pointer(store, newest_release(store.database), on_behalf_of)
 
 
-def move_pointer(store: Store, release_id: int | None) -> PromotionReport:
+def move_pointer(store: Store, release_id: int | None, on_behalf_of: str = "") -> PromotionReport:
     """Point to a release; to the one that is live already, or to None before the first promotion, is no move.
 
     Raises:
@@ -45,7 +45,7 @@ def move_pointer(store: Store, release_id: int | None) -> PromotionReport:
     if release_id is None:
         return PromotionReport(release=None, previous=None, moved=False)
     if release_id != before:
-        promote(store.database, release_id)
+        promote(store.database, release_id, on_behalf_of)
     now = get_release(store.database, release_id)
     return PromotionReport(release=release_id, previous=before, moved=release_id != before, rows=now.chunk_count,
                            documents=now.document_count, digest=now.content_digest,

@@ -134,10 +134,11 @@ def seal(database: Database, release_id: int, required_gates: Sequence[str]) -> 
         return bytes(done[0])
 
 
-def promote(database: Database, release_id: int) -> None:
+def promote(database: Database, release_id: int, on_behalf_of: str = "") -> None:
     """Move the pointer: forward to a candidate or back to a kept release. The database decides whether it may, and then the signatures.
 
-    In this order, and in one transaction: a verdict that is given after its signature was looked for would count.
+    In this order, and in one transaction: a verdict that is given after its signature was looked for would count. The log of promotions says
+    `on_behalf_of` beside the role.
 
     Raises:
         GateRefusal: a required gate has not passed for this content, its verdict carries no signature of ours, the content is not what was
@@ -145,6 +146,7 @@ def promote(database: Database, release_id: int) -> None:
     """
     try:
         with database.transaction("promoter") as c:
+            c.execute("select set_config('kb.on_behalf_of', %s, true)", (on_behalf_of,))
             c.execute("""insert into active (release_id) values (%s)
                          on conflict (one) do update set release_id = excluded.release_id""", (release_id,))
             check_signatures(database, c, release_id)
@@ -199,7 +201,7 @@ def count_rows(database: Database, source: str) -> int:
 
 
 def promotions(database: Database) -> list[dict[str, Any]]:
-    """Return the pointer's moves, oldest first."""
+    """Return the pointer's moves, oldest first: `by` is the database's role, `on_behalf_of` what the platform said, an account or a run."""
     with database.transaction("gate") as c:
-        rows = c.execute("select from_release, to_release, by_user, at from promotion_log order by id")
-        return [dict(zip(("from", "to", "by", "at"), row, strict=True)) for row in rows]
+        rows = c.execute("select from_release, to_release, by_user, on_behalf_of, at from promotion_log order by id")
+        return [dict(zip(("from", "to", "by", "on_behalf_of", "at"), row, strict=True)) for row in rows]

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,9 @@ def test_every_move_of_the_pointer_is_listed_by_the_command_and_in_the_pages(kb:
     assert {shown[0].data["when"]} <= {record.data["promoted"] for record in past}  # to the second, in a zone that is named
     assert [(row.data["what"], row.data["from"], row.data["to"]) for row in shown] == [("rollback", 2, 1), ("promotion", 1, 2), ("promotion", "nothing", 1)]
     assert all(row.data["by"] == "kb_days_promoter" for row in shown)
+    assert shown[0].data["for"] == getpass.getuser()
+    assert all(re.fullmatch("run [0-9a-f]{8}", str(row.data["for"])) for row in shown[1:])
+    assert [move["on_behalf_of"] for move in moves] == [row.data["for"] for row in shown]
 
 
 def test_a_check_names_its_report_its_limits_and_the_page_that_explains_it(kb: KnowledgeBase) -> None:

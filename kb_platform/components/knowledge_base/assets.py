@@ -90,12 +90,12 @@ def release_assets(kb: KnowledgeBase, model: KnowledgeBaseModel) -> Sequence[dg.
 
     @dg.asset(deps=[release_candidate], **details(kb, "promoted_release", ["postgres"], owners=model.owners, about=model.description))
     @persevering
-    def promoted_release(platform: Platform) -> dg.MaterializeResult:
+    def promoted_release(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult:
         """What readers see: one row that points to a release which passed its gates."""
         from kb_platform.release.promote import promote_candidate
 
         store = platform.store(kb)
-        return describe(promote_candidate(store), release_history(store.database))
+        return describe(promote_candidate(store, f"run {context.run.run_id[:8]}"), release_history(store.database))
 
     return _assets(release_candidate, promoted_release)
 

@@ -47,7 +47,7 @@ def release_history(database: "Database") -> dict[str, dg.MetadataValue]:
 def _move(move: Mapping[str, Any]) -> dict[str, str | int]:
     back = move["from"] is not None and move["to"] < move["from"]
     return {"when": f"{move['at']:%Y-%m-%d %H:%M:%S} UTC", "what": "rollback" if back else "promotion", "from": move["from"] or "nothing", "to": move["to"],
-            "by": move["by"]}
+            "for": move["on_behalf_of"] or "not said", "by": move["by"]}
 
 
 def _series(golden: "GoldenResults") -> dict[str, float]:
