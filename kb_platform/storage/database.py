@@ -7,6 +7,7 @@ Postgres' own language (validity ranges, set-based differences, pgvector), which
 import hashlib
 import hmac
 import re
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -86,7 +87,8 @@ class Database:
         if role not in self._engines:
             url = sa.make_url(self.url(role)).set(drivername="postgresql+psycopg")
             engine = sa.create_engine(url, pool_pre_ping=True, pool_size=2, connect_args={"connect_timeout": 10})
-            self._engines.setdefault(role, engine)  # of two threads, the later one drops its own, which has connected to nothing yet
+            if self._engines.setdefault(role, engine) is engine:  # of two threads, the later one drops its own, which has connected to nothing yet
+                weakref.finalize(self, engine.dispose).atexit = False  # what nobody holds any more leaves no connection open
         return self._engines[role]
 
     @contextmanager
