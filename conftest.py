@@ -13,7 +13,10 @@ settings.register_profile("steady", derandomize=True, database=None, deadline=No
 settings.register_profile("fuzz", deadline=None, print_blob=True, suppress_health_check=SLOW)
 settings.load_profile("steady")
 
-LONGEST = ("kb_platform_tests/loop/", "kb_platform_tests/local/test_supervisor.py", "kb_platform_tests/serving/")  # each in one process: a folder is there for what its modules share
+LONGEST = (  # each in one process: a folder is there for what its modules share
+    "kb_platform_tests/loop/", "kb_platform_tests/local/test_supervisor.py", "kb_platform_tests/serving/", "kb_platform_tests/flow/test_crashes.py",
+    "kb_platform_tests/flow/test_medquad.py", "kb_platform_tests/flow/test_histories.py", "kb_platform_tests/local/test_telemetry.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
