@@ -50,6 +50,8 @@ WRONG_TOGETHER = [
     ({"runs": {"steps": "kubernetes"}, "serviceAccounts": {"run": {"create": False}}}, "serviceAccounts.run has neither create nor name"),
     ({"monitoring": {"listen": "127.0.0.1"}}, 'monitoring.listen is "127.0.0.1": without hostNetwork'),
     ({"codeLocation": {"listen": "::1"}}, 'codeLocation.listen is "::1": without hostNetwork'),
+    ({"serving": {"enabled": True, "listen": "127.0.0.1"}}, 'serving.listen is "127.0.0.1": without hostNetwork'),
+    ({"serving": {"podLabels": {"kb-platform/release": "x"}}}, "serving.podLabels: kb-platform/release is the chart's own"),
     ({"commonLabels": {"app.kubernetes.io/name": "kb"}}, "commonLabels: app.kubernetes.io/name is the chart's own"),
     ({"worker": {"podLabels": {"kb-platform/release": "x"}}}, "worker.podLabels: kb-platform/release is the chart's own"),
     ({"externalSecrets": {"enabled": True, "store": {"name": "vault"}, "platformKey": "kb", "reviewKey": "review"},

@@ -52,7 +52,7 @@
   value: {{ .slots | quote }}
 {{- end }}
 {{- $secret := .Values.platform.existingSecret }}
-{{ include "kb.secretVariable" (dict "name" "KB_GATE_KEYS" "secret" $secret "key" "gate-keys" "optional" true) }}
+{{ include "kb.secretVariable" (dict "name" "KB_GATE_KEYS" "secret" $secret "key" "gate-keys") }}
 {{- if or .Values.worker.enabled .Values.gateway.enabled }}
 - name: KB_REVIEW_TEMPORAL_ADDRESS
   value: {{ .Values.temporal.address | quote }}
