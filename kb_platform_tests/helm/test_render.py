@@ -179,6 +179,16 @@ def test_the_ingress_is_for_the_host_of_the_gateways_address_without_its_port() 
     assert ingress["spec"]["tls"][0]["hosts"] == ["review.example.org"]
 
 
+def test_the_search_apis_ingress_leads_to_its_questions_and_not_to_its_metrics() -> None:
+    found = objects(ALL_ON)
+    (rule,) = one(found, "Ingress", "-search-api")["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    service = one(found, "Service", path["backend"]["service"]["name"])
+    (port,) = [port for port in service["spec"]["ports"] if port["name"] == path["backend"]["service"]["port"]["name"]]
+    assert (rule["host"], service["metadata"]["name"], port["targetPort"]) == ("kb.example.org", "kb-kb-platform-search-api", "http")
+    assert not [o for o in objects({"serving": {"enabled": True}}) if o["kind"] == "Ingress"]
+
+
 def test_a_pods_own_label_wins_over_a_common_one() -> None:
     found = texts({"commonLabels": {"team": "all"}, "worker": {"podLabels": {"team": "reviews"}}})
     manifest = next(text for path, text in found.items() if path.endswith("review-worker.yaml"))
