@@ -223,6 +223,11 @@ def test_runs_get_what_the_code_location_has() -> None:
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
 
 
+def test_who_decides_in_a_pod_is_told_where_the_gateway_is() -> None:
+    code = [environment(one(objects(values), "Deployment", "-code")["spec"]["template"]["spec"]["containers"][0]) for values in ({}, ALL_ON)]
+    assert [variables.get("KB_REVIEW_GATEWAY_URL") for variables in code] == [None, "https://review.example.org"]
+
+
 def test_migrations_run_before_all_else_unless_the_release_brings_the_database_itself() -> None:
     hooks = [one(objects(values), "Job", "-migrations")["metadata"]["annotations"]["helm.sh/hook"] for values in ({}, ALL_ON)]
     assert hooks == ["pre-install,pre-upgrade", "post-install,pre-upgrade"]
