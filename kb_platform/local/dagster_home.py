@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 import kb_platform
+from kb_platform.knowledge.errors import StateError, in_a_word
 from kb_platform.local.environment import environment
 from kb_platform.settings import Settings, export
 
@@ -39,14 +40,32 @@ def open_instance(settings: Settings) -> Iterator["DagsterInstance"]:
     """Yield the home's Dagster instance for use in this process, whose environment it sets (see `environment`).
 
     Raises:
-        StateError: the embedded Postgres is not running.
+        StateError: the embedded Postgres is not running, or Dagster's tables are another role's.
     """
     from dagster import DagsterInstance  # 1.5 s
 
     export(environment(settings))
     write_dagster_home(settings.home)
-    with DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+    with _missing_rights(settings), DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
         yield instance
+
+
+@contextmanager
+def _missing_rights(settings: Settings) -> Iterator[None]:
+    """Say in one line that Dagster's database belongs to a role of its own, as in a cluster, which ours is no member of."""
+    from psycopg2.errors import InsufficientPrivilege
+    from sqlalchemy.exc import ProgrammingError
+
+    try:
+        yield
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        raise StateError(
+            in_a_word(error.orig), where=f"database {settings.dagster_database} on the server of KB_DATABASE_URL",
+            expected="tables of Dagster that the role of KB_DATABASE_URL may use",
+            action="let an administrator grant that role the one that owns them; what the command has done before stays done",
+        ) from error
 
 
 def _replace(path: Path, text: str) -> None:

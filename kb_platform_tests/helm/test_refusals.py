@@ -28,6 +28,7 @@ WRONG = [
     ({"database": {"existingSecret": ""}}, "at '/database/existingSecret': '' does not match"),
     ({"knowledgeBases": {"inline": {"handbook": {"golden.yaml": ""}}}}, "at '/knowledgeBases/inline/handbook': missing property 'defs.yaml'"),
     ({"knowledgeBases": {"inline": {"handbook": {"defs.yaml": "", "../x": ""}}}}, "'../x' does not match"),
+    ({"serving": {"ingress": {"host": "https://kb.example.org"}}}, "at '/serving/ingress/host': 'https://kb.example.org' does not match"),
     ({"gateway": {"oidc": {"issuer": "http://id.example.org"}}}, "at '/gateway/oidc/issuer': 'http://id.example.org' does not match"),
 ]
 WRONG_TOGETHER = [
@@ -50,6 +51,9 @@ WRONG_TOGETHER = [
     ({"runs": {"steps": "kubernetes"}, "serviceAccounts": {"run": {"create": False}}}, "serviceAccounts.run has neither create nor name"),
     ({"monitoring": {"listen": "127.0.0.1"}}, 'monitoring.listen is "127.0.0.1": without hostNetwork'),
     ({"codeLocation": {"listen": "::1"}}, 'codeLocation.listen is "::1": without hostNetwork'),
+    ({"serving": {"enabled": True, "ingress": {"enabled": True}}}, "serving.ingress.host is empty"),
+    ({"serving": {"enabled": True, "listen": "127.0.0.1"}}, 'serving.listen is "127.0.0.1": without hostNetwork'),
+    ({"serving": {"podLabels": {"kb-platform/release": "x"}}}, "serving.podLabels: kb-platform/release is the chart's own"),
     ({"commonLabels": {"app.kubernetes.io/name": "kb"}}, "commonLabels: app.kubernetes.io/name is the chart's own"),
     ({"worker": {"podLabels": {"kb-platform/release": "x"}}}, "worker.podLabels: kb-platform/release is the chart's own"),
     ({"externalSecrets": {"enabled": True, "store": {"name": "vault"}, "platformKey": "kb", "reviewKey": "review"},

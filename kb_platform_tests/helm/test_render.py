@@ -132,7 +132,11 @@ def test_the_search_api_asks_for_keys_and_is_given_no_secret_but_the_database() 
     assert (variables["KB_SERVE_HOST"], variables["KB_SERVE_OPEN"], variables["KB_SERVE_RATE"]) == ("0.0.0.0", "false", "50")
     assert [name for name, value in variables.items() if isinstance(value, dict)] == ["KB_DATABASE_URL"]
     code = one(found, "Deployment", "-code")["spec"]["template"]["spec"]
-    assert {m["mountPath"] for m in api["volumeMounts"]} < {m["mountPath"] for m in code["containers"][0]["volumeMounts"]}
+    assert api["envFrom"] == [{"configMapRef": {"name": "limits"}}]  # its own, and not the platform's, which may hold anything
+    platforms = {m["mountPath"] for m in code["containers"][0]["volumeMounts"]}
+    assert {m["mountPath"] for m in api["volumeMounts"]} - platforms == {"/etc/ssl/more"}
+    assert "/documents" in {m["mountPath"] for m in api["volumeMounts"]}
+    assert "/etc/kb/compute" not in {m["mountPath"] for m in api["volumeMounts"]}
     rules = one(found, "NetworkPolicy", "-search-api")["spec"]["ingress"]
     assert [(r["ports"][0]["port"], r["from"]) for r in rules] == [
         (8780, [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "apps"}}}]), (9467, [{"namespaceSelector": {}}])]
@@ -140,6 +144,8 @@ def test_the_search_api_asks_for_keys_and_is_given_no_secret_but_the_database() 
     assert names <= Settings.model_fields.keys()
     on_host = one(objects({**ON_HOST, "serving": {"enabled": True}}), "Deployment", "-search-api")["spec"]["template"]["spec"]["containers"][0]
     assert (environment(on_host)["KB_SERVE_HOST"], environment(on_host)["KB_SERVE_OPEN"]) == ("127.0.0.1", "false")
+    behind = {"serving": {"enabled": True, "listen": "127.0.0.1", "extraContainers": ALL_ON["serving"]["extraContainers"]}}
+    assert environment(one(objects(behind), "Deployment", "-search-api")["spec"]["template"]["spec"]["containers"][0])["KB_SERVE_HOST"] == "127.0.0.1"
 
 
 def test_in_the_nodes_network_nothing_listens_beyond_loopback_unless_told() -> None:
@@ -171,6 +177,16 @@ def test_the_ingress_is_for_the_host_of_the_gateways_address_without_its_port() 
     ingress = one(objects({"gateway": {**gateway, "ingress": {"enabled": True, "tlsSecret": "tls"}}}), "Ingress", "-review-gateway")
     assert ingress["spec"]["rules"][0]["host"] == "review.example.org"
     assert ingress["spec"]["tls"][0]["hosts"] == ["review.example.org"]
+
+
+def test_the_search_apis_ingress_leads_to_its_questions_and_not_to_its_metrics() -> None:
+    found = objects(ALL_ON)
+    (rule,) = one(found, "Ingress", "-search-api")["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    service = one(found, "Service", path["backend"]["service"]["name"])
+    (port,) = [port for port in service["spec"]["ports"] if port["name"] == path["backend"]["service"]["port"]["name"]]
+    assert (rule["host"], service["metadata"]["name"], port["targetPort"]) == ("kb.example.org", "kb-kb-platform-search-api", "http")
+    assert not [o for o in objects({"serving": {"enabled": True}}) if o["kind"] == "Ingress"]
 
 
 def test_a_pods_own_label_wins_over_a_common_one() -> None:
@@ -205,6 +221,11 @@ def test_runs_get_what_the_code_location_has() -> None:
     labels = run["pod_template_spec_metadata"]["labels"]
     policy = one(objects(ALL_ON), "NetworkPolicy", "-default-deny")
     assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items()
+
+
+def test_who_decides_in_a_pod_is_told_where_the_gateway_is() -> None:
+    code = [environment(one(objects(values), "Deployment", "-code")["spec"]["template"]["spec"]["containers"][0]) for values in ({}, ALL_ON)]
+    assert [variables.get("KB_REVIEW_GATEWAY_URL") for variables in code] == [None, "https://review.example.org"]
 
 
 def test_migrations_run_before_all_else_unless_the_release_brings_the_database_itself() -> None:
@@ -265,7 +286,9 @@ def test_a_change_of_a_definition_starts_the_code_location_anew() -> None:
 def test_the_notes_say_what_is_needed_and_how_to_look() -> None:
     notes = {name: texts(values)["kb-platform/templates/NOTES.txt"] for name, values in VALUES.items()}
     assert "port-forward deploy/kb-kb-platform-review-gateway 8790" in notes["defaults"]
-    assert "Secret kb-review: database-url, keys" in notes["defaults"]
+    assert "Secret kb-platform: database-url\n                 Secret kb-platform: gate-keys\n                 Secret kb-review: database-url, keys" in notes["defaults"]
+    assert "Search API" not in notes["defaults"]
+    assert "kb-kb-platform-search-api:80" in notes["everything"]
     own = {"postgresCluster": {"enabled": True, "image": "postgres:1"}, "gateway": {"existingSecret": "kb-gateway"}}
     assert "Secret kb-review: keys\n                 Secret kb-gateway: keys\n" in texts(own)["kb-platform/templates/NOTES.txt"]
     assert "https://review.example.org" in notes["everything"]

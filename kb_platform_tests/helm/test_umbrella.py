@@ -6,6 +6,7 @@ the tests that need them are skipped, and say so.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -18,6 +19,7 @@ import yaml
 from helm_python import Chart, lint
 from helm_python.errors import HelmValuesError
 
+from kb_contracts.names import INDEX_TYPES
 from kb_platform_tests.docs.umbrella import OTHERS, UMBRELLA, VALUES, values
 from kb_platform_tests.helm.charts import CHART, HELM, objects
 
@@ -104,6 +106,11 @@ def test_the_values_for_temporal_name_the_namespace_and_the_address_that_reviews
     stores = TEMPORAL["server"]["config"]["persistence"]["datastores"]
     assert all(store["sql"]["existingSecret"] and "password" not in store["sql"] for store in stores.values())
     assert TEMPORAL["web"] == {"enabled": False}
+
+
+def test_the_page_about_clusters_makes_the_search_attributes_that_reviews_set() -> None:
+    page = (HELM.parent / "docs" / "cluster.md").read_text()
+    assert dict(re.findall(r"--name (\w+) --type (\w+)", page)) == {name.value: kind for name, kind in INDEX_TYPES.items()}
 
 
 @pytest.mark.parametrize("name", OTHERS)

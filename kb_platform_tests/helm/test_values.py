@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from kb_platform_tests.docs.chart_values import README, described, readme
-from kb_platform_tests.helm.charts import ALL_ON, CHART, environment, objects, one
+from kb_platform_tests.helm.charts import ALL_ON, CHART, environment, objects, one, pod_specs
+from kb_platform_tests.helm.charts import VALUES as VALUES_OF_TESTS
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -69,6 +70,15 @@ def test_every_key_of_a_secret_that_the_values_name_is_given_to_a_container() ->
         named = set(re.findall(r"`([a-z-]+)`", said))
         assert named, part
         assert named <= given, part
+
+
+def test_every_variable_that_the_chart_sets_is_one_that_something_reads() -> None:
+    page = (CHART.parents[1] / "docs" / "variables.md").read_text()
+    known = set(re.findall(r"^\| `(KB_\w+)`", page, flags=re.MULTILINE))
+    given = {name for values in VALUES_OF_TESTS.values() for spec in pod_specs(objects(values)).values() for container in spec["containers"]
+             if "env" in container for name in environment(container) if name.startswith("KB_")}
+    assert {"KB_GATE_KEYS", "KB_SERVE_OPEN", "KB_REVIEW_FHIR_URL", "KB_REVIEW_OIDC_ISSUER"} <= given
+    assert given <= known
 
 
 def test_the_values_of_the_page_about_clusters_are_taken() -> None:

@@ -48,7 +48,7 @@ def servers(prefix: str, node: str, *parts: str) -> Iterator[Servers]:
         space.ready("servers")
         text = space.run("servers", ["cat", "/srv/kb/known.json"], container="servers")
         started = Servers(space, node, json.loads(text))
-        space.create(*_secrets(started))
+        space.create(*made_secrets(started))
         try:
             yield started
         finally:
@@ -88,12 +88,14 @@ def _servers_pod(space: str, node: str, parts: tuple[str, ...]) -> dict[str, Any
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "servers", "labels": {"app": "servers"}}, "spec": spec}
 
 
-def _secrets(started: Servers) -> Iterator[dict[str, Any]]:
+def made_secrets(started: Servers) -> Iterator[dict[str, Any]]:
+    """Yield the Secrets that the values name, as an installation by hand would make them."""
+
     def secret(name: str, **values: str) -> dict[str, Any]:
         return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
 
     reviews = {"review-keys": started.known["review_keys"]} if "review_keys" in started.known else {}
-    yield secret(SECRET, **{"database-url": started.database}, **reviews)
+    yield secret(SECRET, **{"database-url": started.database, "gate-keys": started.known["gate_keys"]}, **reviews)
     yield secret(DAGSTER_SECRET, **{"postgresql-password": urlsplit(started.database).password or ""})
     if reviews:
         yield secret("kb-review", **{"database-url": started.database, "keys": started.known["review_keys"], "audit-key": started.known["audit_key"]})
@@ -112,6 +114,8 @@ def values(started: Servers, **more: Any) -> dict[str, Any]:
         "codeLocation": {"port": started.port("code"), "resources": small, "dagsterPostgresSecret": DAGSTER_SECRET} | here,
         "runs": {"resources": small} | here, "migrations": {"resources": small, "backoffLimit": 0, "activeDeadlineSeconds": 240},
         "worker": {"enabled": False}, "gateway": {"enabled": False}, "tests": {"host": "127.0.0.1"},
+        "serving": {"enabled": True, "replicas": 1, "resources": small,
+                    "ports": {"http": started.port("search-api"), "monitor": started.port("search-api-health")}} | here,
         "podDisruptionBudgets": {"enabled": serves("policy/v1")},
     } | more
 

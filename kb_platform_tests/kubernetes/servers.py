@@ -10,17 +10,18 @@ import sys
 from pathlib import Path
 
 from kb_platform.local import ports, programs, review_service
-from kb_platform.local.environment import ensure_database
+from kb_platform.local.environment import ensure_database, gate_keys
 from kb_platform.local.places import make_home
 from kb_platform.settings import Settings
 
-PORTS = ("code", "pages", "worker-health", "worker-metrics", "gateway", "gateway-health")
+PORTS = ("code", "pages", "worker-health", "worker-metrics", "gateway", "gateway-health", "search-api", "search-api-health")
 
 
 def main() -> None:
     settings = Settings()
     make_home(settings.home)
     known: dict[str, object] = {"database": ensure_database(settings, print), "ports": {name: ports.choose(settings.home / name) for name in PORTS}}
+    known["gate_keys"] = gate_keys(settings)
     if "temporal" in sys.argv[1:]:
         reviews = review_service.prepare(settings)
         assert reviews is not None, review_service.missing()

@@ -11,8 +11,9 @@ from helm_python import Config, HelmError
 from kb_platform_tests.kubernetes.cluster import Namespace, eventually
 from kb_platform_tests.kubernetes.deployment import CHART, DAGSTER_SECRET, RELEASE, Servers, installed, servers, values
 from kb_platform_tests.kubernetes.knowledge_bases import definition
+from kb_platform_tests.kubernetes.search_api import search_api
 
-PARTS = ("code", "review-worker", "review-gateway")
+PARTS = ("code", "review-worker", "review-gateway", "search-api")
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,13 @@ def test_every_part_becomes_ready_and_answers(reviewing: Servers, helm: Config) 
     with reviewing.space.forwarded(gateway.metadata.name, reviewing.port("gateway")) as port:
         assert httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True).status_code == 200
     helm.test(RELEASE, timeout=180)
+
+
+def test_the_search_api_lets_in_who_has_a_key(reviewing: Servers, helm: Config) -> None:
+    settled(reviewing.space)
+    with search_api(reviewing, "made") as (url, client):
+        assert list(client.knowledge_bases()) == ["made"]
+        assert httpx.get(f"{url}/v1").status_code == 401
 
 
 def test_the_schemas_are_there_before_the_pods(reviewing: Servers, helm: Config) -> None:

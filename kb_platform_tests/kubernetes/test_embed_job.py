@@ -10,6 +10,7 @@ from kb_platform_tests.kubernetes.cluster import GPU, Namespace, eventually, ima
 from kb_platform_tests.kubernetes.conftest import Platform
 from kb_platform_tests.kubernetes.deployment import STORE
 from kb_platform_tests.kubernetes.knowledge_bases import DAY, MANY, NEVER, SHARDS
+from kb_platform_tests.kubernetes.search_api import search_api
 
 STEP, RUN = ("app.kubernetes.io/component=step_worker", "app.kubernetes.io/component=run_worker")
 
@@ -78,6 +79,8 @@ def test_a_day_goes_through_pods_of_its_own_and_what_embeds_has_the_gpu(platform
     assert [owner.name for owner in job.metadata.owner_references] == [p.metadata.name for p in pods_of(platform, embed, RUN)]
     with platform.database() as found:
         assert found.execute("SELECT count(*) FROM kb_daily.active").fetchone() == (1,)
+    with search_api(platform.servers, "daily:read") as (_, client):  # whose vectors are of the same model as those of the pods
+        assert client.knowledge_base("daily").search("At what temperature are vaccines kept?", k=1).hits[0].doc_id == "fridge"
     logs = platform.space.run("servers", ["find", f"{STORE}/objects/step-logs", "-type", "f"], container="janitor")
     assert embed in logs  # kept when the pods are gone
 

@@ -52,7 +52,7 @@
   value: {{ .slots | quote }}
 {{- end }}
 {{- $secret := .Values.platform.existingSecret }}
-{{ include "kb.secretVariable" (dict "name" "KB_GATE_KEYS" "secret" $secret "key" "gate-keys" "optional" true) }}
+{{ include "kb.secretVariable" (dict "name" "KB_GATE_KEYS" "secret" $secret "key" "gate-keys") }}
 {{- if or .Values.worker.enabled .Values.gateway.enabled }}
 - name: KB_REVIEW_TEMPORAL_ADDRESS
   value: {{ .Values.temporal.address | quote }}
@@ -63,6 +63,10 @@
 {{ include "kb.secretVariable" (dict "name" "KB_REVIEW_TEMPORAL_API_KEY" "secret" $secret "key" "temporal-api-key" "optional" true) }}
 {{ include "kb.secretVariable" (dict "name" "KB_REVIEW_KEYS" "secret" $secret "key" "review-keys" "optional" true) }}
 {{ include "kb.secretVariable" (dict "name" "KB_REVIEW_DATABASE_URL" "secret" $secret "key" "review-database-url" "optional" true) }}
+{{- with .Values.gateway.url }}
+- name: KB_REVIEW_GATEWAY_URL
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 {{ include "kb.secretVariable" (dict "name" "KB_JUDGE_API_KEY" "secret" $secret "key" "judge-api-key" "optional" true) }}
 {{ include "kb.secretVariable" (dict "name" "KB_ANSWER_API_KEY" "secret" $secret "key" "answer-api-key" "optional" true) }}
