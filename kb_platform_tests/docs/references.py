@@ -174,7 +174,7 @@ Neither prevented nor found: a superuser who also has the key of the signatures 
 superuser who changes the server's binaries or its catalogs by hand; what a source delivers, which is what gates and reviewers are for.
 
 What refreshes, maintenance and the trail of reviews wait for are tables that only the roles may lock whose turn it can be. One lock is anybody's who can log in:
-that of migrations, which are there before any table is. They wait for it, as everything waits for any lock, for half an hour at most, and say so.
+that of migrations, which are there before any table is. They wait for it for half an hour at most, and say so.
 
 The tables below are the statements of the tests: each is tried by each role, and nothing has changed after it."""
 
