@@ -4,13 +4,14 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kb_platform.cli import session
 from kb_platform.storage import index_beside
 from kb_platform.storage.database import Database
 from kb_platform.storage.releases import discard
-from kb_platform_tests.storage.made_releases import SPACE, MadeReleases, vector
+from kb_platform_tests.storage.made_releases import SPACE, MadeReleases, keeping, vector
 
 BENCH = Path(__file__).parents[2] / "bench"
 INDEX = f"chunk_{SPACE.space_id}_hnsw"
@@ -64,3 +65,13 @@ def test_what_a_changed_share_costs_is_told_by_part(bench: Any) -> None:
     spent = measured.release(range(2))
     assert spent.keys() == {"write", "index", "seal", "pointer", "digest", "old_digest", "all"}
     assert spent["all"] >= spent["write"] > 0
+
+
+def test_days_of_refreshes_end_with_what_maintenance_leaves_of_them(bench: Any) -> None:
+    daily, rng = bench("daily_refreshes"), np.random.default_rng(1)
+    corpus = daily["Corpus"](rng, rng.normal(size=(5, SPACE.dimension)))
+    corpus.change([f"d{n}" for n in range(40)])
+    built, told = daily["replay"](session.store("daily"), keeping("daily", 1), corpus, 2, 0.1)
+    assert [(each["day"], each["deleted"] > 0) for each in told] == [(1, True), (2, True)]
+    assert built.release == 3
+    assert told[-1]["bytes"] == built.bytes()["all"] > 0
