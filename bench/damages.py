@@ -6,13 +6,13 @@ Used by damaged_candidates.py. Each is deterministic. The German sentences are w
 import hashlib
 import json
 import random
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from psycopg import sql
 
 from kb_platform.index.analysis.analyzers import ANALYZERS
 from kb_platform.index.embed import Embedder, LoadEmbedder, never
@@ -20,6 +20,8 @@ from kb_platform.index.lexical import chunk_fields, weigh_document
 from kb_platform.knowledge.documents import Chunk, Document
 from kb_platform.knowledge.spaces import EmbeddingSpace
 from kb_platform.resources import load_embedder
+from kb_platform.storage import index_beside
+from kb_platform.storage.index_upkeep import rebuild_index, space_indexes
 from kb_platform.storage.stores import Store
 
 Row = dict[str, Any]
@@ -168,30 +170,28 @@ def of_questions(model: Embedder, texts: Sequence[str]) -> np.ndarray:
 
 @contextmanager
 def index_left_behind(store: Store, space: str) -> Iterator[None]:
-    """Keep the vector index as it is while rows are written: a restored or half-replicated index, valid and not up to date."""
+    """Keep the vector index as it is while rows are written: a restored or half-replicated index, valid and not up to date.
+
+    The rows are meant for it one by one: as many as these would go past it, into one that the seal builds over all rows.
+    """
     update = "update pg_index set indisready = %s where indexrelid in (select name::regclass from hnsw_indexes(%s))"
+    many, index_beside.MANY = index_beside.MANY, sys.maxsize
     with store.database.transaction("owner") as c:
         c.execute(update, (False, space))
     try:
         yield
     finally:
+        index_beside.MANY = many
         with store.database.transaction("owner") as c:
             c.execute(update, (True, space))
 
 
-@contextmanager
-def index_built_anew(store: Store, _space: str) -> Iterator[None]:
-    """Build the vector index again after rows were written: its random levels, and so what it finds, are others."""
-    yield
-    build_indexes_anew(store)
-
-
 def build_indexes_anew(store: Store) -> None:
-    """Build every vector index again: what earlier candidates left in them is gone."""
-    with store.database.transaction("owner") as c:
-        names = c.execute("select indexname from pg_indexes where schemaname = %s and indexname like 'chunk%%\\_hnsw%%'", (store.database.schema,))
-        for (name,) in names.fetchall():
-            c.execute(sql.SQL("reindex index {}").format(sql.Identifier(name)))
+    """Leave each space one new vector index, as maintenance does: what earlier candidates left in them, and beside them, is gone."""
+    for index in space_indexes(store.database):
+        if index.built:
+            note = rebuild_index(store.database, index.space).note
+            assert note is None, note
 
 
 DAMAGES = (

@@ -31,7 +31,7 @@ def migrated(settings: Settings) -> str:
     """Bring the schema up and return the database's URL.
 
     Raises:
-        CannotStart: the database does not answer, or its role may not create schemas.
+        CannotStart: the database does not answer, its role may not create schemas, or something holds the migration up.
     """
     if settings.database_url is None:
         raise CannotStart("KB_REVIEW_DATABASE_URL is unset: expected postgresql://user:password@host:port/database")
@@ -39,7 +39,7 @@ def migrated(settings: Settings) -> str:
     from alembic.util import CommandError
     from sqlalchemy.exc import SQLAlchemyError
 
-    from kb_review_worker.storage.migrate import migrate
+    from kb_review_worker.storage.migrate import PATIENCE, migrate
 
     url = settings.database_url.get_secret_value()
     try:
@@ -48,6 +48,9 @@ def migrated(settings: Settings) -> str:
         raise CannotStart(f"schema `review` cannot be brought up ({error}): the database is a newer version's; run that version, or restore a backup "
                           "of the time before it") from None
     except (SQLAlchemyError, psycopg.Error) as error:
+        if isinstance(getattr(error, "orig", error), psycopg.errors.LockNotAvailable):
+            raise CannotStart("schema `review` cannot be brought up: something else holds a lock that the migration needs, and has for "
+                              f"{PATIENCE}; see pg_locks and pg_stat_activity, and start again") from None
         reason = type(getattr(error, "orig", error)).__name__
         raise CannotStart(f"schema `review` cannot be brought up ({reason}): check KB_REVIEW_DATABASE_URL, and that its role may "
                           "create schemas") from None

@@ -173,6 +173,9 @@ that the decider's role wrote down and no reviewer gave: the review worker has n
 Neither prevented nor found: a superuser who also has the key of the signatures (`KB_GATE_KEYS`) and makes digests, verdicts and promotions that agree; a
 superuser who changes the server's binaries or its catalogs by hand; what a source delivers, which is what gates and reviewers are for.
 
+What refreshes, maintenance and the trail of reviews wait for are tables that only the roles may lock whose turn it can be. One lock is anybody's who can log in:
+that of migrations, which are there before any table is. They wait for it for half an hour at most, and say so.
+
 The tables below are the statements of the tests: each is tried by each role, and nothing has changed after it."""
 
 PAGES = {"guards.md": guards_page, "commands.md": commands_page, "yaml-reference.md": yaml_page, "variables.md": settings_page}

@@ -35,8 +35,9 @@ def test_no_outgoing_connection_takes_the_port_of_a_server_that_is_down_for_a_mo
     assert max(chosen) < min(given, 32_768)
 
 
-def test_no_port_is_remembered_where_nothing_useful_is_written(tmp_path: Path) -> None:
-    (tmp_path / "port").write_text("x")
+@pytest.mark.parametrize("written", ["x", "", "0", "-5", "99999", "\udcff"])
+def test_no_port_is_remembered_where_nothing_useful_is_written(tmp_path: Path, written: str) -> None:
+    (tmp_path / "port").write_text(written, errors="surrogateescape")
     assert ports.remembered(tmp_path / "port") is None
     assert ports.remembered(tmp_path / "missing") is None
 

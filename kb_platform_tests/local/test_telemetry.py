@@ -60,6 +60,7 @@ def recorded(place: Path) -> set[tuple[str, str, str]]:
         run(*KB, "refresh", "small")
         run(*KB, "up")
         run(*KB, "search", "small", "Where are vaccines kept?")
+        run(*KB, "verify", "small")
         run(sys.executable, "-c", EVERYTHING)
     finally:
         run(*KB, "down")

@@ -291,6 +291,9 @@ def test_critical_goldens_that_go_stale_with_the_candidate_need_a_person() -> No
     stale = {f"q{n:03}": "deleted" for n in range(3)}
     goldens, same = golden_set(50, critical=5), scores(50)
     assert codes(decide_gate(same, same, goldens, stale=stale)) == ["critical_went_stale"]
+    edited = {"q000": "changed"}
+    assert decide_gate(same, same, goldens, stale=edited).verdict is PASS
+    assert codes(decide_gate(same, same, goldens, GateParameters(critical_losses=1), stale=edited)) == ["critical_went_stale"]
     assert decide_gate(same, same, goldens, stale=stale, live_stale=stale).verdict is PASS
     assert decide_gate(same, None, goldens, stale=stale).verdict is PASS
 

@@ -10,20 +10,27 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kb_review_worker.storage.database import SCHEMA
 
+# Any role may hold this one: before there is a schema nothing else can be locked. Where nothing is to be done nobody waits for it.
 LOCK = "select pg_advisory_xact_lock(hashtextextended('kb_review_migrate', 0))"
+PATIENCE = "30min"  # longer than a migration should take
 
 
 def migrate(url: str, revision: str = "head") -> None:
     """Create or upgrade the schema: one transaction, safe to run twice or twice at once.
 
     `url` is a libpq URL of the schema's owner. Where nothing is to be done, any role that may read the schema's revision will do.
+    Whoever holds a lock that is needed is waited for as long as PATIENCE.
     """
     engine = _engine(url)
     config = Config()
     config.set_main_option("script_location", str(resources.files("kb_review_worker.storage") / "migrations"))
+    newest = ScriptDirectory.from_config(config).get_current_head() if revision == "head" else None
     with engine.begin() as connection:
+        if newest and _revision(connection) == newest:
+            return
+        connection.exec_driver_sql(f"set local lock_timeout = '{PATIENCE}'")
         connection.exec_driver_sql(LOCK)
-        if revision == "head" and _revision(connection) == ScriptDirectory.from_config(config).get_current_head():
+        if newest and _revision(connection) == newest:  # another one was quicker
             return
         connection.exec_driver_sql(f"create schema if not exists {SCHEMA}")
         connection.exec_driver_sql(f"set local search_path to {SCHEMA}")

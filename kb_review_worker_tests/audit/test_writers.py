@@ -11,6 +11,7 @@ import pytest
 from kb_audit.entries import canonical
 from kb_review_worker.storage.audit import PostgresAudit, entry_of
 from kb_review_worker.storage.database import Database
+from kb_review_worker.storage.migrate import migrate
 from kb_review_worker_tests.audit.trails import Trail, event
 
 pytestmark = pytest.mark.anyio
@@ -68,6 +69,31 @@ async def test_an_appending_transaction_that_is_rolled_back_leaves_no_gap(trail:
     await trail.write(1, first=2)
     await trail.sealer.seal()
     assert (trail.verify().status, trail.verify().last) == ("intact", 2)
+
+
+async def test_nobody_but_the_trail_itself_can_keep_its_writers_waiting(trail: Trail) -> None:
+    with psycopg.connect(trail.url, autocommit=True) as other:
+        for key in ("review.audit_event", "kb_review_migrate"):
+            other.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+        await trail.write(2)
+        migrate(trail.url)  # as worker and gateway do when they start
+        for role in ("kb_review_worker", "kb_review_auditor"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), other.transaction():
+                other.execute(f"set local role {role}".encode())
+                other.execute("lock table review.audit_turn in access share mode")
+    await trail.sealer.seal()
+    assert (trail.verify().status, trail.verify().last) == ("intact", 2)
+
+
+async def test_a_trail_of_before_the_turns_goes_on(trail_url: str) -> None:
+    with psycopg.connect(trail_url, autocommit=True) as connection:
+        connection.execute("drop schema review cascade")
+        for number, revision in enumerate(("0003", "head", "head")):
+            migrate(trail_url, revision)
+            connection.execute("select review.audit_append(%s)", (canonical(entry_of(event(number))),))
+        rows = connection.execute("select seq, previous, hash from review.audit_event order by seq").fetchall()
+    assert [row[0] for row in rows] == [1, 2, 3]
+    assert [row[1] for row in rows] == [bytes(32), *(row[2] for row in rows[:-1])]
 
 
 async def test_ten_thousand_rows_are_verified_in_the_memory_of_a_thousand(trail: Trail) -> None:

@@ -8,8 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
+import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
+from kb_review_worker.settings import Settings
+from kb_review_worker.starting import CannotStart, migrated
+from kb_review_worker.storage import migrate as migrating
 from kb_review_worker.storage import migrations
 from kb_review_worker.storage.migrate import migrate
 
@@ -26,6 +31,17 @@ def test_workers_that_start_together_bring_the_schema_up_once(database_url: str)
         assert {("decision",), ("task",), ("audit_event",), ("inbound_event",)} <= set(tables)
         newest = max(path.name[:4] for path in (Path(migrations.__file__).parent / "versions").glob("[0-9]*.py"))
         assert connection.execute("select version_num from review.alembic_version").fetchall() == [(newest,)]
+
+
+def test_a_lock_that_is_held_too_long_is_one_line(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute("create database held_up")
+    url = sa.make_url(database_url).set(database="held_up").render_as_string(hide_password=False)
+    monkeypatch.setattr(migrating, "PATIENCE", "200ms")
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute("select pg_advisory_lock(hashtextextended('kb_review_migrate', 0))")
+        with pytest.raises(CannotStart, match="something else holds a lock that the migration needs, and has for 200ms"):
+            migrated(Settings.model_construct(database_url=SecretStr(url)))
 
 
 def test_the_command_says_what_it_found_and_what_there_is_now(database_url: str) -> None:

@@ -73,7 +73,7 @@ class GoldenGateModel(Strict):
         float, Field(ge=0, le=1), described("Share of goldens that may go stale with one candidate; above it: inconclusive.")
     ] = GateParameters.max_newly_stale_share
     critical_losses: Annotated[
-        int, Field(ge=1), described("So many critical goldens lost on balance need a person; twice alpha makes them a regression.")
+        int, Field(ge=1), described("So many critical goldens lost on balance, or stale with the candidate, need a person; twice alpha makes lost ones a regression.")
     ] = GateParameters.critical_losses
     resamples: Annotated[int, Field(ge=1000), described("Resamples of the permutation test and the bootstrap.")] = GateParameters.resamples
     seed: Annotated[int, Field(ge=0), described("Seed of both: the same scores give the same verdict.")] = GateParameters.seed
