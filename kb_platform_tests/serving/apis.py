@@ -65,6 +65,7 @@ def api(served: Settings, *, database: str | None = None, **settings: object) ->
         own = {f"KB_SERVE_{name.upper()}": str(value) for name, value in ({"timeout": TIMEOUT} | settings).items()}
         variables = {k: v for k, v in os.environ.items() if not k.startswith("KB_")} | environment(served) | own
         variables |= {"KB_DATABASE_URL": database} if database else {}
+        announcement(served.home).unlink(missing_ok=True)  # so that this one is announced, whichever runs already
         with log.open("w") as stream:
             process = subprocess.Popen([sys.executable, "-m", "kb_platform.serving"], env=variables, stderr=stream, stdin=subprocess.DEVNULL)
         try:

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from kb_platform.cli import session
 from kb_platform.knowledge.review_cases import CaseKind, ReviewCase
 from kb_platform.storage.database import Database
 from kb_platform.storage.gates import GateResult, record_gate
@@ -70,9 +71,8 @@ def test_a_decided_case_is_not_asked_again(releases: MadeReleases) -> None:
         c.execute("update review_case set state = 'open' where subject = 'decided'")
 
 
-def test_the_service_is_told_of_what_is_open_and_of_the_end_of_what_it_knows(releases: MadeReleases) -> None:
-    database = releases.database
-    replace(database)
+def test_the_service_is_told_of_what_is_open_and_of_the_end_of_what_it_knows() -> None:
+    database = session.store("told").database  # in which no other test leaves a case
     replace(database, stale("told", "1"), stale("untold", "1"))
     assert [case.subject for case in cases_to_start(database, 10)] == ["told", "untold"]
     review = start(database, open_case(database, "told"))
