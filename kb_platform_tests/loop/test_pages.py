@@ -86,6 +86,7 @@ def test_the_pages_show_lineage_days_the_lost_query_and_who_promoted_what(kb: Kn
         await shown(page, CLOSED)
         await page.screenshot(path=pictures / "pages-days.png")
 
+        await page.set_viewport_size({"width": 1500, "height": 1000})  # as wide as the table of promotions
         await page.goto(f"{asset}/promoted_release?view=events")
         await shown(page, "promotions", "nothing", "rollback", f"kb_{kb.name}_promoter")
         await page.screenshot(path=pictures / "pages-history.png")
