@@ -5,6 +5,7 @@ nest. Both are found in the stream of events, which neither nests nor expands.
 """
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from yaml.constructor import SafeConstructor
 from kb_platform.knowledge.errors import ConfigError
 
 DEEPEST = 50
+LONGEST = 100  # characters of a value in a message
 MOST = 100_000  # values; a knowledge base of a thousand sources has 10,000
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster where libyaml is compiled in
@@ -47,9 +49,25 @@ def refuse_overgrown(text: str, where: str, most: int = MOST) -> None:
             raise ConfigError(f"it holds, or its aliases stand for, more than {most} values", where=f"{where}:{line}", action="write out what is meant")
 
 
-def unbuildable(node: Any) -> Any:
-    """Return the first scalar that is not what it looks like, as a date of a thirteenth month; only to be asked where building all has failed."""
-    return next(scalar for scalar in _scalars(node) if not _can_be_built(scalar))
+def built(document: Any, file: str) -> Any:
+    """Return the values of a document's node, as `yaml.safe_load` would.
+
+    Raises:
+        ConfigError: a value is not what its tag or its look says, as a date of a thirteenth month; `file` and its line say where.
+        YAMLError: the nodes do not fit together, as an unknown tag or a key that is a list.
+    """
+    try:
+        return SafeConstructor().construct_document(document)
+    except (ValueError, ArithmeticError, TypeError, AttributeError, LookupError):  # what makes dates and numbers says nothing of lines
+        wrong = next((scalar for scalar in _scalars(document) if not _can_be_built(scalar)), document)
+        raise ConfigError(f"{shown(wrong.value)} cannot be read as {wrong.tag.rpartition(':')[2]}", where=f"{file}:{wrong.start_mark.line + 1}",
+                          action="put it in quotes, or correct it") from None
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message: its beginning, if it is long."""
+    text = str(value) if isinstance(value, date) else repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def _scalars(node: Any) -> Iterator[Any]:

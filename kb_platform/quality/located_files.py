@@ -7,14 +7,13 @@ the values mean is decided elsewhere (golden.py, trec_files.py).
 import codecs
 import json
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from kb_platform.knowledge.bounded_yaml import Loader, refuse_overgrown, unbuildable
+from kb_platform.knowledge.bounded_yaml import Loader, built, refuse_overgrown, shown
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.wrong_values import in_words
 
@@ -76,26 +75,17 @@ class YamlFile:
         try:
             text = read_text(path)
             refuse_overgrown(text, str(path), MOST)
-            loader = Loader(text)
-            self._root = loader.get_single_node()
+            self._root = yaml.compose(text, Loader=Loader)
             if self._root is None:
                 raise ConfigError("the file is empty", where=str(path), expected="`version: 1` and `goldens:`")
             self._refuse_repeated_keys()
-            self.value: Any = self._built(loader)
+            self.value: Any = built(self._root, str(path))
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = f"{path}:{mark.line + 1}" if mark else str(path)
             raise ConfigError(f"not YAML ({error.problem or error.context})", where=where) from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ConfigError(f"not YAML ({error})".replace("\n", " "), where=str(path)) from error
-
-    def _built(self, loader: Any) -> Any:
-        try:
-            return loader.construct_document(self._root)
-        except ValueError:  # what makes dates and numbers says nothing of lines
-            wrong = unbuildable(self._root)
-            raise ConfigError(f"{_shown(wrong.value)} cannot be read as what it looks like", where=f"{self.path}:{wrong.start_mark.line + 1}",
-                              action="put it in quotes, or correct it") from None
 
     def line_of(self, field: tuple[str | int, ...]) -> int:
         """Return the line (from 1) of a field, or of its nearest parent that is in the file."""
@@ -177,11 +167,6 @@ def _sentence(error: Any, model: type[BaseModel]) -> str:
         case "model_type":
             return f"found {type(error['input']).__name__}; a mapping with {', '.join(model.model_fields)} belongs here"
         case "value_error":
-            return f"{in_words(error)}, found {_shown(error['input'])}"
+            return f"{in_words(error)}, found {shown(error['input'])}"
         case _:
-            return f"found {_shown(error['input'])}; {in_words(error)}"
-
-
-def _shown(value: Any) -> str:
-    shown = str(value) if isinstance(value, date) else repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+            return f"found {shown(error['input'])}; {in_words(error)}"

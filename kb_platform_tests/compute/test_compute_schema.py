@@ -86,6 +86,7 @@ def test_a_mount_needs_its_volume_here_or_in_the_deployment(tmp_path: Path, monk
     [
         ("/nowhere/compute.yaml", "KB_COMPUTE: cannot be read"),
         ("{gpu: [}", "KB_COMPUTE: cannot be read"),
+        ("{gpu: !!int ''}", "KB_COMPUTE:1: '' cannot be read as int"),
         ("{gpu: {count: none}}", "KB_COMPUTE: gpu.count: expected a whole number"),
         ("{gpuu: {}}", "KB_COMPUTE: gpuu: is not known"),
         ("- a\n- b", "KB_COMPUTE: found ['a', 'b']"),

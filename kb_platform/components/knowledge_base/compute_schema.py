@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from kb_platform.components.knowledge_base.yaml_model import Strict, described
-from kb_platform.knowledge.bounded_yaml import refuse_overgrown
+from kb_platform.knowledge.bounded_yaml import Loader, built, refuse_overgrown
 from kb_platform.knowledge.compute import NVIDIA, Compute, Gpu, PodCompute
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.wrong_values import in_words
@@ -178,7 +178,7 @@ def deployment_compute(text: str) -> Mapping[str, Any]:
     try:
         said = text if inline else Path(text).expanduser().read_text(encoding="utf-8")
         refuse_overgrown(said, "KB_COMPUTE")
-        found = yaml.safe_load(said) or {}
+        found = built(document, "KB_COMPUTE") if (document := yaml.compose(said, Loader=Loader)) else {}
     except (OSError, ValueError, yaml.YAMLError, RuntimeError) as error:  # of these, expanduser raises the last
         raise ConfigError(f"cannot be read ({error})", where="KB_COMPUTE", expected="a YAML file, or YAML") from error
     if not isinstance(found, Mapping):

@@ -9,13 +9,12 @@ import yaml
 from pydantic import ValidationError
 
 from kb_platform.components.knowledge_base.schema import KnowledgeBaseModel, to_knowledge_base
-from kb_platform.knowledge.bounded_yaml import refuse_overgrown, unbuildable
+from kb_platform.knowledge.bounded_yaml import built, refuse_overgrown, shown
 from kb_platform.knowledge.errors import ConfigError
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.knowledge.wrong_values import in_words
 
 LARGEST = 1 << 20  # bytes of a defs.yaml
-LONGEST = 100  # characters of a value that a message shows
 TYPE = "kb_platform.components.KnowledgeBase"
 
 
@@ -27,7 +26,7 @@ def read_knowledge_base(path: Path) -> KnowledgeBase:
     """
     node, value = read_yaml(path)
     if not isinstance(value, dict) or value.get("type") != TYPE:
-        raise ConfigError(f"type is {_shown(value.get('type') if isinstance(value, dict) else value)}", where=f"{path}:1", expected=TYPE)
+        raise ConfigError(f"type is {shown(value.get('type') if isinstance(value, dict) else value)}", where=f"{path}:1", expected=TYPE)
     try:
         model = KnowledgeBaseModel.model_validate(value.get("attributes") or {})
     except ValidationError as error:
@@ -108,18 +107,7 @@ def _compose(path: Path, text: str) -> Any:
 
 def _construct(path: Path, text: str, node: Any) -> Any:
     with _yaml_errors(path, text):
-        try:
-            return yaml.safe_load(text)
-        except (ValueError, OverflowError, TypeError, AttributeError):  # what makes dates and numbers says nothing of lines
-            wrong = unbuildable(node)
-            raise ConfigError(f"{_shown(wrong.value)} cannot be read as what it looks like", where=f"{path}:{wrong.start_mark.line + 1}",
-                              action="put it in quotes, or correct it") from None
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message: its beginning, if it is long."""
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+        return built(node, str(path))
 
 
 @contextmanager
@@ -140,7 +128,7 @@ def _sentence(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return "unknown field"
     says_all = error["type"] in ("value_error", "missing")  # a validator of ours says what was found
-    return in_words(error) if says_all else f"found {_shown(error['input'])}; {in_words(error)}"
+    return in_words(error) if says_all else f"found {shown(error['input'])}; {in_words(error)}"
 
 
 def _line(node: Any, location: tuple[Any, ...]) -> int:
