@@ -8,6 +8,7 @@ What the throughput rests on: batches of texts of like length, small enough to s
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
@@ -109,14 +110,8 @@ class OpenVinoEmbedder(ModelEmbedder):
         options = {"INFERENCE_PRECISION_HINT": self.precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         options |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         self._queue = ov.AsyncInferQueue(core.compile_model(build_encoder(folder), "CPU", options), 2 * streams)
-        self._queue.set_callback(self._pool)
+        self._queue.set_callback(partial(_pool, space))  # no method of ours: the queue would keep us, and we it, for good
         self._lock = Lock()
-
-    def _pool(self, request: Any, job: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-        """Pool in float32; keep the leading dimensions, which models trained for it may be cut to (Kusupati et al., 2022)."""
-        rows, mask, out = job
-        pooled = _POOLINGS[self.space.pooling](request.get_output_tensor(0).data, mask)[:, : self.space.dimension]
-        out[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True) if self.space.normalize else pooled
 
     def _vectors(self, inputs: list[str], given_up: Callable[[], bool]) -> np.ndarray:
         tokens = self.inputs.ids(inputs)
@@ -140,6 +135,13 @@ class OpenVinoEmbedder(ModelEmbedder):
 def load_bundled_embedder(precision: Precision = "auto") -> OpenVinoEmbedder:
     """Load the model that comes with the platform: under a second."""
     return OpenVinoEmbedder(bundled_folder(), bundled_space(), precision)
+
+
+def _pool(space: EmbeddingSpace, request: Any, job: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    """Pool in float32; keep the leading dimensions, which models trained for it may be cut to (Kusupati et al., 2022)."""
+    rows, mask, out = job
+    pooled = _POOLINGS[space.pooling](request.get_output_tensor(0).data, mask)[:, : space.dimension]
+    out[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True) if space.normalize else pooled
 
 
 def _precision(wanted: Precision, capabilities: Sequence[str]) -> str:

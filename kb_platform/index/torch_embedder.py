@@ -59,10 +59,10 @@ class TorchEmbedder(ModelEmbedder):
         self.devices = devices
         self._on_gpu = devices != ["cpu"]
         self._encoders = _Loader(folder, space, self.inputs, devices, precision).encoders(packed)
-        self._here, self._free = threading.local(), SimpleQueue[TorchEncoder]()
+        self._here, free = threading.local(), SimpleQueue[TorchEncoder]()
         for encoder in self._encoders * (THREADS_A_GPU if self._on_gpu else 1):
-            self._free.put(encoder)
-        self._pool = ThreadPoolExecutor(self._free.qsize(), "embed", initializer=self._take_device)
+            free.put(encoder)
+        self._pool = ThreadPoolExecutor(free.qsize(), "embed", initializer=_take_device, initargs=(self._here, free))
 
     @property
     def packed(self) -> bool:
@@ -106,9 +106,6 @@ class TorchEmbedder(ModelEmbedder):
             if not wait_for_all:
                 return
 
-    def _take_device(self) -> None:
-        self._here.encoder = self._free.get()
-
     def _compute(self, batch: TokenBatch) -> np.ndarray:
         torch = pytorch()
 
@@ -124,6 +121,11 @@ class TorchEmbedder(ModelEmbedder):
                                  action="run it again, in a new process: vectors that were stored stay") from error
         torch.cuda.empty_cache()
         return np.concatenate([self._compute(half) for half in batch.halves()])
+
+
+def _take_device(here: threading.local, free: "SimpleQueue[TorchEncoder]") -> None:
+    """Give a thread its device. No method of the embedder: the threads would keep it, and it them, for good."""
+    here.encoder = free.get()
 
 
 class _Loader:

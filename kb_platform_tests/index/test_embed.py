@@ -1,10 +1,12 @@
 """The bundled model: the pinned bytes, unit vectors, one meaning."""
 
+import gc
 import json
 import logging
 import subprocess
 import sys
 import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from kb_platform.index.embedders import Deployment, load_for
 from kb_platform.index.model_folder import folder_of, space_of
 from kb_platform.knowledge.errors import ConfigError, PermanentError
 from kb_platform.knowledge.spaces import EmbeddingChoice, EmbeddingSpace
+from kb_platform_tests.waiting import wait_until
 
 TEXTS = [
     "Aspirin thins the blood.", "", "中文字符", "Блокаторы бета-рецепторов", "é\u0301 \u200b 😀", "[CLS] [SEP] [MASK]", "a" * 500,
@@ -126,6 +129,14 @@ def test_the_space_names_model_bytes_and_chunker() -> None:
     assert bundled_space(ChunkParameters(content_tokens=190)).space_id != space.space_id
     assert space_of(EmbeddingChoice()) == space
     assert space.space_id == "bf2ec6a185ca38e8", "a new id would embed every knowledge base anew"
+
+
+def test_an_embedder_that_nobody_holds_frees_its_model() -> None:
+    embedder = load_bundled_embedder()
+    embedder.embed(["a text"] * 20)
+    held = weakref.ref(embedder)
+    del embedder
+    wait_until(lambda: gc.collect() >= 0 and held() is None, "the embedder is gone")
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])

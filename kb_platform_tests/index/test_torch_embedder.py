@@ -1,8 +1,10 @@
 """PyTorch on the processor: the code that runs on GPUs, but for CUDA itself. Without the extra `gpu` these tests say so and skip."""
 
+import gc
 import json
 import shutil
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import replace
@@ -23,6 +25,7 @@ from kb_platform.knowledge.errors import ConfigError, PermanentError, TransientE
 from kb_platform.knowledge.spaces import EmbeddingChoice
 from kb_platform_tests.flow.made_models import make_model
 from kb_platform_tests.index.languages import TEXTS
+from kb_platform_tests.waiting import wait_until
 
 torch = pytest.importorskip("torch", reason="the extra `gpu` is not installed")
 transformers = pytest.importorskip("transformers", reason="the extra `gpu` is not installed")
@@ -105,6 +108,15 @@ def test_who_gives_up_is_not_kept_waiting(embedder: TorchEmbedder) -> None:
     with pytest.raises(CancelledError):
         embedder.embed(TEXTS * 20, lambda: next(asked, True))
     assert embedder.embed(TEXTS[:2]).shape == (2, 384)
+
+
+def test_an_embedder_that_nobody_holds_frees_its_model_and_its_threads() -> None:
+    embedder = bundled()
+    embedder.embed(TEXTS)
+    held, threads = weakref.ref(embedder), list(embedder._pool._threads)
+    del embedder
+    wait_until(lambda: gc.collect() >= 0 and held() is None, "the embedder is gone")
+    wait_until(lambda: not any(thread.is_alive() for thread in threads), "its threads have ended")
 
 
 def test_callers_on_several_threads_get_their_own_vectors(embedder: TorchEmbedder, expected: np.ndarray) -> None:
