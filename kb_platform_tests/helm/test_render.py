@@ -9,6 +9,7 @@ import yaml
 from helm_python import lint
 
 from kb_platform.settings import Settings
+from kb_platform.storage.locks import PATIENCE
 from kb_platform_tests.helm.charts import ALL_OFF, ALL_ON, CHART, ON_HOST, VALUES, environment, objects, one, pod_specs, texts
 
 VERSIONS = ("1.29", "1.37")
@@ -231,6 +232,11 @@ def test_who_decides_in_a_pod_is_told_where_the_gateway_is() -> None:
 def test_migrations_run_before_all_else_unless_the_release_brings_the_database_itself() -> None:
     hooks = [one(objects(values), "Job", "-migrations")["metadata"]["annotations"]["helm.sh/hook"] for values in ({}, ALL_ON)]
     assert hooks == ["pre-install,pre-upgrade", "post-install,pre-upgrade"]
+
+
+def test_a_migration_has_the_time_to_say_that_it_has_waited_too_long() -> None:
+    waits = int(PATIENCE.removesuffix("min")) * 60
+    assert one(objects({}), "Job", "-migrations")["spec"]["activeDeadlineSeconds"] >= 2 * waits
 
 
 @pytest.mark.parametrize(("values", "secret"), [
