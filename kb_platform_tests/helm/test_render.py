@@ -295,6 +295,10 @@ def test_the_notes_say_what_is_needed_and_how_to_look() -> None:
     assert "Secret kb-platform: database-url\n                 Secret kb-platform: gate-keys\n                 Secret kb-review: database-url, keys" in notes["defaults"]
     assert "Search API" not in notes["defaults"]
     assert "kb-kb-platform-search-api:80" in notes["everything"]
+    assert "                 From outside of the cluster: https://kb.example.org\n" in notes["everything"]
+    bare = {"serving": {"enabled": True, "ingress": {"enabled": True, "host": "kb.example.org"}}}
+    clear = ["keys and answers come in the clear" in said for said in (texts(bare)["kb-platform/templates/NOTES.txt"], notes["everything"])]
+    assert clear == [True, False]
     own = {"postgresCluster": {"enabled": True, "image": "postgres:1"}, "gateway": {"existingSecret": "kb-gateway"}}
     assert "Secret kb-review: keys\n                 Secret kb-gateway: keys\n" in texts(own)["kb-platform/templates/NOTES.txt"]
     assert "https://review.example.org" in notes["everything"]
