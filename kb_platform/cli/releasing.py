@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kb_platform.storage.review_outcomes import Outcome
 
 ReleaseOption = Annotated[int | None, typer.Option("--release", min=1, max=RELEASES, help="A release id; see `kb releases`.")]
+By = Annotated[str | None, typer.Option("--by", help="Who does it; the user of this machine if left out.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -92,7 +93,7 @@ def _show_blocked(name: str, newest: "Release", blocked: "list[Outcome]") -> Non
         console.print(f"fix forward with the next refresh, or: kb discard {name}", markup=False, highlight=False, soft_wrap=True)
 
 
-def promote(name: Name, release: ReleaseOption = None, as_json: Json = False) -> None:
+def promote(name: Name, release: ReleaseOption = None, by: By = None, as_json: Json = False) -> None:
     """Promote the candidate, if its gates have passed."""
     from kb_platform.storage.releases import candidate
 
@@ -101,10 +102,10 @@ def promote(name: Name, release: ReleaseOption = None, as_json: Json = False) ->
         open_release = candidate(store(kb.name).database)
         if release is None and open_release is None:
             raise StateError("there is no candidate", where=name, action="refresh first, or name a release with --release")
-        _move(kb.name, release if release is not None else open_release.release_id, as_json)  # pyright: ignore[reportOptionalMemberAccess]
+        _move(kb.name, release if release is not None else open_release.release_id, by, as_json)  # pyright: ignore[reportOptionalMemberAccess]
 
 
-def rollback(name: Name, release: ReleaseOption = None, as_json: Json = False) -> None:
+def rollback(name: Name, release: ReleaseOption = None, by: By = None, as_json: Json = False) -> None:
     """Point back to a kept release: the one that was live before, unless another is named."""
     from kb_platform.storage.releases import live_release, promotions
 
@@ -116,11 +117,11 @@ def rollback(name: Name, release: ReleaseOption = None, as_json: Json = False) -
         target = release if release is not None else (earlier[-1] if earlier else None)
         if target is None:
             raise StateError("there is nothing to roll back to", where=name, expected="a release that was live before")
-        _move(kb.name, target, as_json)
+        _move(kb.name, target, by, as_json)
 
 
-def point_to(name: str, release: int) -> "PromotionReport":
-    """Move the pointer, and let Dagster's pages know.
+def point_to(name: str, release: int, by: str | None = None) -> "PromotionReport":
+    """Move the pointer, and let Dagster's pages know. Unless `by` says who does it, it is this account.
 
     Raises:
         GateRefusal: the database refuses it; the message says why.
@@ -130,21 +131,21 @@ def point_to(name: str, release: int) -> "PromotionReport":
     from kb_platform.release.promote import move_pointer
 
     opened = store(name)
-    moved = move_pointer(opened, release, _who().get("account", ""))
+    moved = move_pointer(opened, release, _who(by).get("account", ""))
     if moved.moved:
-        record_event(name, "promoted_release", metadata_of(moved) | release_history(opened.database))
+        record_event(name, "promoted_release", metadata_of(moved) | release_history(opened.database), by)
     return moved
 
 
-def _move(name: str, release: int, as_json: bool) -> None:
-    moved = point_to(name, release)
+def _move(name: str, release: int, by: str | None, as_json: bool) -> None:
+    moved = point_to(name, release, by)
     if as_json:
         show_json({"knowledge_base": name, "release": release, "previous": moved.previous})
     else:
         console.print(f"release {release} is live" + (f" (before: {moved.previous or 'none'})" if moved.moved else " already"))
 
 
-def discard(name: Name, release: ReleaseOption = None, as_json: Json = False) -> None:
+def discard(name: Name, release: ReleaseOption = None, by: By = None, as_json: Json = False) -> None:
     """Undo the newest release whole; its days are applied again by the next refresh. The live one must be rolled back first."""
     from kb_platform.storage.releases import candidate
     from kb_platform.storage.releases import discard as undo
@@ -157,25 +158,25 @@ def discard(name: Name, release: ReleaseOption = None, as_json: Json = False) ->
         if target is None:
             raise StateError("there is no candidate to discard", where=name, action="name a release with --release")
         counts = undo(database, target)
-        record_event(kb.name, "release_candidate", {"discarded": target, **counts})
+        record_event(kb.name, "release_candidate", {"discarded": target, **counts}, by)
     if as_json:
         show_json({"knowledge_base": name, "discarded": target, **counts})
     else:
         console.print(f"release {target} is discarded: {counts['rows_removed']} rows removed, {counts['rows_reopened']} reopened")
 
 
-def record_event(name: str, asset: str, metadata: dict[str, Any]) -> None:
-    """Show in Dagster's history of the asset what a command did outside a run, and which account ran it: the database knows a role alone."""
+def record_event(name: str, asset: str, metadata: dict[str, Any], by: str | None = None) -> None:
+    """Show in Dagster's history of the asset what a command did outside a run, and who: the database knows a role alone."""
     import dagster as dg
 
     from kb_platform.local.dagster_home import open_instance
 
     with open_instance(settings()) as instance:
-        instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey([name, asset]), metadata=_who() | metadata))
+        instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey([name, asset]), metadata=_who(by) | metadata))
 
 
-def _who() -> dict[str, str]:
+def _who(by: str | None) -> dict[str, str]:
     try:
-        return {"account": account("")}
-    except ConfigError:  # as in a container: the move is made, and is recorded without
+        return {"account": (by or "").strip() or account("--by")}
+    except ConfigError:  # as under an id that has no name: the move is made, and is recorded without
         return {}

@@ -91,17 +91,29 @@ def wait(home: Path, program: Program, report: Report, patience: float) -> None:
         TransientError: it did not answer in time.
     """
     report(program.waiting)
-    deadline, log = time.monotonic() + patience, log_path(home, program.name)
+    deadline = time.monotonic() + patience
     while not program.answers():
-        if running(home, program.name) is None:
-            said = log.read_text(errors="replace").strip().splitlines()[-LAST:]
-            stopped = PortTaken if any(TAKEN in line.lower() for line in said) else StateError
-            raise stopped(f"{program.title} stopped while starting: {' | '.join(said[-3:])}", where=str(log))
+        require_running(home, program)
         if time.monotonic() > deadline:
             raise TransientError(
-                f"{program.title} did not answer within {patience:.0f} s", where=str(log), action="see the log, then `kb up` again",
+                f"{program.title} did not answer within {patience:.0f} s", where=str(log_path(home, program.name)), action="see the log, then `kb up` again",
             )
         time.sleep(POLL)
+    require_running(home, program)
+
+
+def require_running(home: Path, program: Program) -> None:
+    """Return if a program that was started still runs: what answers may be another home's, which listens on the port that this one wanted.
+
+    Raises:
+        PortTaken: it stopped because another one listens on its port.
+        StateError: it stopped for another reason.
+    """
+    if running(home, program.name) is None:
+        log = log_path(home, program.name)
+        said = log.read_text(errors="replace").strip().splitlines()[-LAST:]
+        stopped = PortTaken if any(TAKEN in line.lower() for line in said) else StateError
+        raise stopped(f"{program.title} stopped while starting: {' | '.join(said[-3:])}", where=str(log))
 
 
 def is_ready(host: str, port: int) -> bool:

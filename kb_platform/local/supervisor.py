@@ -117,13 +117,15 @@ def _stop_reviews(home: Path) -> None:
 
 
 def _all_up(settings: Settings, reviews: ReviewService | None, beside: Sequence[Program], report: Report, patience: float) -> None:
-    """Start reviews and what runs beside them, at once, but for what does not start without Temporal; return when all answer."""
+    """Start reviews and what runs beside them, at once, but for what does not start without Temporal; return when all run and answer."""
     first = [review_service.temporal(reviews)] if reviews else []
     _start(settings.home, [*first, *beside], report)
     _wait(settings.home, first, report, patience)
     then = _reviewing(settings, reviews)
     _start(settings.home, then, report)
     _wait(settings.home, [*then, *beside], report, patience)
+    for program in [*first, *then, *beside]:  # only now: one that cannot listen needs some seconds to find out
+        programs.require_running(settings.home, program)
 
 
 def _start(home: Path, wanted: Sequence[Program], report: Report) -> None:

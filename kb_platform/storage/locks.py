@@ -11,15 +11,15 @@ PATIENCE = "30min"  # longer than any step of a refresh, or of maintenance, shou
 
 
 @contextmanager
-def patience(connection: psycopg.Connection, what: str) -> Iterator[None]:
+def patience(connection: psycopg.Connection, what: str, look: str = "which run that is in Dagster's pages") -> Iterator[None]:
     """Wait for locks within the block for PATIENCE, and for as long as it takes after it.
 
     Raises:
-        TransientError: it was not to be had in that time; `what` says who has it.
+        TransientError: it was not to be had in that time; `what` says who has it, `look` what to see.
     """
     connection.execute(f"set local lock_timeout = '{PATIENCE}'".encode())
     try:
         yield
     except psycopg.errors.LockNotAvailable as error:
-        raise TransientError(f"{what}, and has for {PATIENCE}", action="see which run that is in Dagster's pages, and try again") from error
+        raise TransientError(f"{what}, and has for {PATIENCE}", action=f"see {look}, and try again") from error
     connection.execute("set local lock_timeout = 0")

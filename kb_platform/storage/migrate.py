@@ -34,7 +34,7 @@ def migrate(database: Database, revision: str = "head") -> None:
 
 def upgrade(connection: sa.Connection, database: Database, revision: str = "head") -> None:
     """Create or upgrade one schema within the connection's transaction, as the owner."""
-    with patience(driver(connection), f"{database.schema}: something else holds the lock of migrations"):
+    with patience(driver(connection), f"{database.schema}: something else holds the lock of migrations", "who that is in pg_locks and pg_stat_activity"):
         driver(connection).execute(LOCK)  # past SQLAlchemy, which would make its own error of the one that is waited for
     connection.exec_driver_sql("create extension if not exists vector with schema public")
     _create_roles(database, driver(connection))

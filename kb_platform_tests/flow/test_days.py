@@ -25,13 +25,14 @@ PAGES = {f"{name}.md": f"# {name}\n\nThe {name} is checked by the porter on Mond
 
 @pytest.fixture(scope="module")
 def kb(home: Path) -> KnowledgeBase:
-    """Return a knowledge base of which a range of days was refreshed, then a later day, then one that was closed by it; and rolled back."""
+    """Return a knowledge base of which a range of days was refreshed, then a later day, then one that was closed by it; rolled back, and forth."""
     made = write_kb(home, "days", PAGES)
     assert refresh_once(made, "2026-03-01..2026-03-03", None, quiet=True)["promoted"]
     (made.folder / "documents" / "alarm.md").unlink()
     assert refresh_once(made, "2026-03-05", None, quiet=True)["promoted"]
     refresh_once(made, "2026-03-03", None, quiet=True)
     app(["rollback", made.name], standalone_mode=False)
+    app(["promote", made.name, "--release", "2", "--by", " dr.weber "], standalone_mode=False)
     return made
 
 
@@ -64,20 +65,21 @@ def test_every_move_of_the_pointer_is_listed_by_the_command_and_in_the_pages(kb:
     capsys.readouterr()
     app(["history", kb.name, "--json"], standalone_mode=False)
     moves = json.loads(capsys.readouterr().out)["moves"]
-    assert [(move["from"], move["to"], move["rollback"]) for move in moves] == [(2, 1, True), (1, 2, False), (None, 1, False)]
+    assert [(move["from"], move["to"], move["rollback"]) for move in moves] == [(1, 2, False), (2, 1, True), (1, 2, False), (None, 1, False)]
     app(["history", kb.name], standalone_mode=False)
     assert "rollback" in capsys.readouterr().out
     with open_instance(session.settings()) as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey([kb.name, "promoted_release"]))
     assert event is not None and event.asset_materialization is not None
-    assert event.asset_materialization.metadata["account"].value == getpass.getuser(), "who asked for the rollback"
+    assert event.asset_materialization.metadata["account"].value == "dr.weber", "who asked for the last move"
     shown = event.asset_materialization.metadata["promotions"].records  # pyright: ignore[reportAttributeAccessIssue]
     past = event.asset_materialization.metadata["history"].records  # pyright: ignore[reportAttributeAccessIssue]
     assert {shown[0].data["when"]} <= {record.data["promoted"] for record in past}  # to the second, in a zone that is named
-    assert [(row.data["what"], row.data["from"], row.data["to"]) for row in shown] == [("rollback", 2, 1), ("promotion", 1, 2), ("promotion", "nothing", 1)]
+    assert [(row.data["what"], row.data["from"], row.data["to"]) for row in shown] == [
+        ("promotion", 1, 2), ("rollback", 2, 1), ("promotion", 1, 2), ("promotion", "nothing", 1)]
     assert all(row.data["by"] == "kb_days_promoter" for row in shown)
-    assert shown[0].data["for"] == getpass.getuser()
-    assert all(re.fullmatch("run [0-9a-f]{8}", str(row.data["for"])) for row in shown[1:])
+    assert [row.data["for"] for row in shown[:2]] == ["dr.weber", getpass.getuser()]
+    assert all(re.fullmatch("run [0-9a-f]{8}", str(row.data["for"])) for row in shown[2:])
     assert [move["on_behalf_of"] for move in moves] == [row.data["for"] for row in shown]
 
 

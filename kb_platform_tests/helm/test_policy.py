@@ -134,10 +134,10 @@ def test_the_gateway_never_has_the_key_that_seals_the_audit_trail() -> None:
 
 def test_pods_reach_the_ports_of_the_addresses_that_values_name() -> None:
     oidc = {"issuer": "https://id.example.org:9443/realms/clinic", "clientId": "kb"}
-    found = objects({"temporal": {"address": "temporal:7234"}, "gateway": {"url": "https://review.example.org", "oidc": oidc},
+    found = objects({"temporal": {"address": "temporal:7234"}, "gateway": {"url": "https://review.example.org:8443", "oidc": oidc},
                      "worker": {"fhir": {"url": "http://ehr/fhir"}, "brief": {"url": "https://models/v1", "model": "small"}}})
     ports = [[port["port"] for port in rule["ports"]] for rule in one(found, "NetworkPolicy", "-servers")["spec"]["egress"]]
-    assert ports == [[53, 53], [5432], [7233, 7234], [443, 9443, 80]]
+    assert ports == [[53, 53], [5432], [7233, 7234], [443, 8443, 9443, 80]]
     plain = one(objects({}), "NetworkPolicy", "-servers")["spec"]["egress"]
     assert [[port["port"] for port in rule["ports"]] for rule in plain] == [[53, 53], [5432], [7233], [443]]
 

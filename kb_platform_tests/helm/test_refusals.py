@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from helm_python.errors import HelmRenderError, HelmValuesError
 
-from kb_platform_tests.helm.charts import objects
+from kb_platform_tests.helm.charts import ON_HOST, objects
 
+OIDC = {"issuer": "https://id.example.org", "clientId": "kb-review"}
 WRONG = [
     ({"wokrer": {}}, "additional properties 'wokrer' not allowed"),
     ({"worker": {"replcias": 1}}, "at '/worker': additional properties 'replcias' not allowed"),
@@ -52,6 +53,10 @@ WRONG_TOGETHER = [
     ({"monitoring": {"listen": "127.0.0.1"}}, 'monitoring.listen is "127.0.0.1": without hostNetwork'),
     ({"codeLocation": {"listen": "::1"}}, 'codeLocation.listen is "::1": without hostNetwork'),
     ({"serving": {"enabled": True, "ingress": {"enabled": True}}}, "serving.ingress.host is empty"),
+    ({**ON_HOST, "serving": {"enabled": True, "ingress": {"enabled": True, "host": "kb.example.org"}}},
+     'serving.ingress.enabled with serving.listen "127.0.0.1": no ingress controller reaches loopback; expected an address of the node'),
+    ({"gateway": {"listen": "::1", "url": "https://review.example.org", "oidc": OIDC, "ingress": {"enabled": True}}},
+     'gateway.ingress.enabled with gateway.listen "::1": no ingress controller reaches loopback; expected an address of the pod'),
     ({"serving": {"enabled": True, "listen": "127.0.0.1"}}, 'serving.listen is "127.0.0.1": without hostNetwork'),
     ({"serving": {"podLabels": {"kb-platform/release": "x"}}}, "serving.podLabels: kb-platform/release is the chart's own"),
     ({"commonLabels": {"app.kubernetes.io/name": "kb"}}, "commonLabels: app.kubernetes.io/name is the chart's own"),

@@ -9,6 +9,7 @@ import yaml
 from helm_python import lint
 
 from kb_platform.settings import Settings
+from kb_platform.storage.locks import PATIENCE
 from kb_platform_tests.helm.charts import ALL_OFF, ALL_ON, CHART, ON_HOST, VALUES, environment, objects, one, pod_specs, texts
 
 VERSIONS = ("1.29", "1.37")
@@ -233,6 +234,11 @@ def test_migrations_run_before_all_else_unless_the_release_brings_the_database_i
     assert hooks == ["pre-install,pre-upgrade", "post-install,pre-upgrade"]
 
 
+def test_a_migration_has_the_time_to_say_that_it_has_waited_too_long() -> None:
+    waits = int(PATIENCE.removesuffix("min")) * 60
+    assert one(objects({}), "Job", "-migrations")["spec"]["activeDeadlineSeconds"] >= 2 * waits
+
+
 @pytest.mark.parametrize(("values", "secret"), [
     ({}, "kb-review"),
     ({"worker": {"enabled": False}, "gateway": {"existingSecret": "kb-gateway"}}, "kb-gateway"),
@@ -289,6 +295,10 @@ def test_the_notes_say_what_is_needed_and_how_to_look() -> None:
     assert "Secret kb-platform: database-url\n                 Secret kb-platform: gate-keys\n                 Secret kb-review: database-url, keys" in notes["defaults"]
     assert "Search API" not in notes["defaults"]
     assert "kb-kb-platform-search-api:80" in notes["everything"]
+    assert "                 From outside of the cluster: https://kb.example.org\n" in notes["everything"]
+    bare = {"serving": {"enabled": True, "ingress": {"enabled": True, "host": "kb.example.org"}}}
+    clear = ["keys and answers come in the clear" in said for said in (texts(bare)["kb-platform/templates/NOTES.txt"], notes["everything"])]
+    assert clear == [True, False]
     own = {"postgresCluster": {"enabled": True, "image": "postgres:1"}, "gateway": {"existingSecret": "kb-gateway"}}
     assert "Secret kb-review: keys\n                 Secret kb-gateway: keys\n" in texts(own)["kb-platform/templates/NOTES.txt"]
     assert "https://review.example.org" in notes["everything"]

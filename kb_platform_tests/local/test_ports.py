@@ -9,9 +9,10 @@ from urllib.request import urlopen
 import pytest
 
 from kb_platform.knowledge.errors import StateError
-from kb_platform.local import ports, programs
+from kb_platform.local import ports, programs, supervisor
 from kb_platform.local.lock import exclusive
 from kb_platform.local.postgres import silent
+from kb_platform.settings import Settings
 from kb_platform_tests.local.conftest import python
 from kb_platform_tests.waiting import PATIENCE
 
@@ -102,6 +103,21 @@ def test_a_port_that_somebody_takes_before_the_server_does_is_replaced(tmp_path:
         programs.stop(tmp_path, ["pages"])
         for other in others:
             other.close()
+
+
+def test_what_another_ones_server_answers_is_no_answer_of_a_program_that_could_not_listen(tmp_path: Path) -> None:
+    for folder in ("dagster", "logs"):
+        (tmp_path / folder).mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as others:
+        argv = [sys.executable, "-m", "http.server", str(others.getsockname()[1]), "--bind", "127.0.0.1"]
+        program = programs.Program("pages", "the server", argv, {}, {}, lambda: True, "waiting")
+        waits = [sys.executable, "-c", "import time; time.sleep(3000)"]
+        later = programs.Program("later", "a slow one", waits, {}, {}, lambda: programs.running(tmp_path, "pages") is None, "waiting")
+        try:
+            with pytest.raises(programs.PortTaken, match="Address already in use"):
+                supervisor._all_up(Settings(home=tmp_path), None, [program, later], silent, PATIENCE)
+        finally:
+            programs.stop(tmp_path, ["later"])
 
 
 def test_a_second_holder_waits_for_the_first(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_migration_waits_for_its_lock_as_long_as_for_any_other_and_says_so(rel
     monkeypatch.setattr(locks, "PATIENCE", "200ms")
     with releases.database.session("reader") as c:
         c.execute("select pg_advisory_lock(hashtextextended('kb_migrate', 0))")
-        with pytest.raises(TransientError, match=f"{releases.database.schema}: something else holds the lock of migrations, and has for 200ms"):
+        with pytest.raises(TransientError, match=f"{releases.database.schema}: something else holds the lock of migrations, and has for 200ms; see who that is in pg_locks"):
             migrate(releases.database)
     migrate(releases.database)
 

@@ -4,11 +4,13 @@ import asyncio
 import subprocess
 import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
 from kb_audit.entries import canonical
+from kb_platform_tests.waiting import wait_until
 from kb_review_worker.storage.audit import PostgresAudit, entry_of
 from kb_review_worker.storage.database import Database
 from kb_review_worker.storage.migrate import migrate
@@ -94,6 +96,25 @@ async def test_a_trail_of_before_the_turns_goes_on(trail_url: str) -> None:
         rows = connection.execute("select seq, previous, hash from review.audit_event order by seq").fetchall()
     assert [row[0] for row in rows] == [1, 2, 3]
     assert [row[1] for row in rows] == [bytes(32), *(row[2] for row in rows[:-1])]
+
+
+def test_the_turns_begin_when_whoever_writes_in_the_old_way_has_ended(trail_url: str) -> None:
+    with psycopg.connect(trail_url, autocommit=True) as connection, psycopg.connect(trail_url) as old, ThreadPoolExecutor(1) as beside:
+        connection.execute("drop schema review cascade")
+        migrate(trail_url, "0003")
+        old.execute("select review.audit_append(%s)", (canonical(entry_of(event(0))),))
+        migrating = beside.submit(migrate, trail_url)
+        waits = "select exists (select from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database()))"
+        try:
+            wait_until(lambda: connection.execute(waits).fetchone() == (True,) or migrating.done(), "the migration waits")
+            assert not migrating.done()
+        finally:
+            old.commit()
+        migrating.result()
+        connection.execute("select review.audit_append(%s)", (canonical(entry_of(event(1))),))
+        rows = connection.execute("select seq, previous, hash from review.audit_event order by seq").fetchall()
+    assert [row[0] for row in rows] == [1, 2]
+    assert rows[1][1] == rows[0][2]
 
 
 async def test_ten_thousand_rows_are_verified_in_the_memory_of_a_thousand(trail: Trail) -> None:

@@ -14,6 +14,8 @@ HELD = r"perform pg_advisory_xact_lock\(hashtextextended\('review.audit_event', 
 def upgrade() -> None:
     """Make what is locked, and let the functions lock it."""
     connection = op.get_bind()
+    # Whoever writes in the old way is waited for: of two rows that do not know of each other, the second one would be refused.
+    connection.exec_driver_sql("select pg_advisory_xact_lock(hashtextextended('review.audit_event', 0))")
     connection.exec_driver_sql("""
       create table audit_turn ();
       comment on table audit_turn is 'has no rows: locked while the trail is written';
