@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ EXIT_OF_VERDICT = {"pass": 0, "regression": REGRESSION, "inconclusive": INCONCLU
 
 LONGEST = 300  # characters of what an unforeseen error says
 GAP = 2  # columns of the terminal between those of a table
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")  # direction of writing, and halves of characters, too
 KEPT_WHOLE = 20  # characters: longer than any word of ours, and names of gates
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
@@ -80,14 +82,14 @@ def _longest_word(*texts: str) -> int:
 def show_text(text: str, indent: int, *, bullet: str = "") -> None:
     """Print a text that was not written by us, wrapped at words; lines after a bullet stand under its first word."""
     margin = " " * indent
-    for line in text.splitlines():
+    for line in _printable(text).splitlines():
         console.print(fill(line, console.width, initial_indent=margin + bullet, subsequent_indent=margin + " " * len(bullet), break_on_hyphens=False),
                       markup=False, highlight=False, soft_wrap=True)
 
 
 def show_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print named values, one below the other, wrapped at words; a path that is longer than the terminal is wide stays whole, to be copied."""
-    shown = list(fields)
+    shown = [(name, _printable(value)) for name, value in fields]
     indent = max((len(name) for name, _ in shown), default=0) + GAP
     for name, value in shown:
         line = fill(value, console.width, initial_indent=" " * indent, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False)
@@ -103,7 +105,12 @@ def as_text(value: Any, zone: str = "UTC") -> str:
     """Return a value for people: nothing for None, a time to the second in the zone, which the place around it names."""
     if isinstance(value, dt.datetime):
         return f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
-    return "" if value is None else str(value)
+    return "" if value is None else _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    """Return a text that moves no terminal's cursor and changes no colour, whoever wrote it."""
+    return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class WrongUsage(ConfigError):
@@ -136,8 +143,7 @@ def _show_error(error: KbError, arguments: Sequence[str]) -> None:
     if "--json" in arguments:
         show_json({"error": str(error), "found": error.found, "where": error.where, "expected": error.expected, "action": error.action})
     else:
-        said = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in str(error))
-        errors.print(f"[red]error:[/red] {escape(said)}", highlight=False, soft_wrap=True, markup=True)
+        errors.print(f"[red]error:[/red] {escape(_printable(str(error)))}", highlight=False, soft_wrap=True, markup=True)
 
 
 @contextmanager

@@ -71,6 +71,21 @@ def test_on_a_narrow_terminal_no_word_is_broken(narrow: Console, width: int) -> 
     assert "golden_retrieval  inconclusive" in shown
 
 
+@pytest.mark.parametrize("wrong", ["\x1b]0;a window's name\x07", "\x9b31m", "\u202etxet", "\ud800"])
+def test_nobodys_text_commands_the_terminal(narrow: Console, wrong: str) -> None:
+    output.show_table(("for", "when"), [(f"a {wrong}", 1)])
+    output.show_text(f"b {wrong}", 2)
+    output.show_fields([("by", f"c {wrong}")])
+    said = narrow.export_text()
+    assert wrong[0] not in said
+    assert said.count(ascii(wrong[0])[1:-1]) == 3
+
+
+def test_letters_and_spaces_of_all_scripts_are_shown_as_they_are(narrow: Console) -> None:
+    output.show_text("5\xa0mg, 2\u2009°C, क्\u200dष, e\u0301", 0)
+    assert narrow.export_text() == "5\xa0mg, 2\u2009°C, क्\u200dष, e\u0301\n"
+
+
 def test_numbers_stand_on_the_right(narrow: Console) -> None:
     output.show_table(("count",), [(7,), (1234567,)])
     assert [line.rstrip() for line in narrow.export_text().splitlines()[2:]] == ["      7", "1234567"]
