@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -62,11 +63,8 @@ def lost_documents(objects: ObjectStore, file: str) -> set[str]:
 
 
 def _document(objects: ObjectStore, file: str, row: dict[str, Any]) -> RawDocument:
-    try:
+    with suppress(TypeError, ValueError):
         document = RawDocument(row["doc_id"], row["content"], row["media_type"], row["source_object"], row["title"], json.loads(row["metadata"]))
-        whole = document.digest == row["digest"]
-    except (TypeError, ValueError):
-        whole = False
-    if not whole:
-        raise objects.damaged(file, f"the file is another one: {row['doc_id']!r} is not what was captured")
-    return document
+        if document.digest == row["digest"]:
+            return document
+    raise objects.damaged(file, f"the file is another one: {row['doc_id']!r} is not what was captured")
