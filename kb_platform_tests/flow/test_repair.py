@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from kb_platform.cli import app, session
-from kb_platform.cli.refreshing import exit_code, refresh_once
+from kb_platform.cli.refreshing import exit_code, refresh_once, show_report
 from kb_platform.index.chunk_deliveries import chunk_deliveries
 from kb_platform.ingest.capture import capture_source
 from kb_platform.ingest.raw_files import read_capture
@@ -82,12 +82,16 @@ def found_by(name: str, question: str) -> str:
 
 
 @pytest.mark.parametrize("harm", [lose, cut_off, overwrite, replace, rewrite])
-def test_a_lost_raw_file_blocks_with_a_way_out_and_is_fetched_again(make_kb: MakeKb, harm: Callable[[Path], None]) -> None:
+def test_a_lost_raw_file_blocks_with_a_way_out_and_is_fetched_again(
+    make_kb: MakeKb, harm: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     kb = waiting(make_kb)
     raw = deliver_without_chunks(kb)
     harm(raw)
     report = refresh_once(kb, "2026-03-02", None, quiet=True)
     assert exit_code(report) == 1
+    show_report(report)
+    assert "no golden queries" not in capsys.readouterr().out  # what was not judged was not for want of them
     said = next(iter(report["errors"].values()))
     assert said.startswith(f"{raw}: the file is ") and "kb repair NAME fetches again" in said
 
