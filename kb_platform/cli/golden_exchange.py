@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kb_platform.cli.goldens import FileOption, SliceOption, content_hash, golden, goldens_of
+from kb_platform.cli.goldens import FileOption, SliceOption, content_hash, golden, golden_file, goldens_of
 from kb_platform.cli.output import Json, Name, WrongUsage, console, count_of, show_json
 from kb_platform.cli.session import knowledge_base
 from kb_platform.knowledge.errors import ConfigError, StateError
@@ -41,7 +41,7 @@ def import_goldens(
 
     kb = knowledge_base(name)
     origin, goldens = _read(queries, qrels, deepeval, min_grade, slices or [])
-    path = kb.folder / "golden" / (file or f"{origin.stem}.jsonl")
+    path = golden_file(kb.folder / "golden", file or f"{origin.stem}.jsonl")
     if path.suffix != ".jsonl":
         raise WrongUsage(f"--file {file}", expected="a name that ends in .jsonl")
     write_goldens(path.parent, path, goldens)
@@ -85,6 +85,8 @@ def _read(
         return queries, from_query_set(read_query_set(queries, qrels), min_grade=min_grade, slices=slices)
     if deepeval and not queries and not qrels:
         found = from_json(read_text(deepeval), str(deepeval))
+        if not found:
+            raise ConfigError("holds no golden", where=str(deepeval), expected="a list of goldens")
         return deepeval, [replace(g, slices=tuple(sorted({*g.slices, *slices}))) for g in found]
     raise WrongUsage("there is no set to import, or more than one", expected="--queries and --qrels, or --deepeval")
 

@@ -1,7 +1,9 @@
 """`kb golden list|check|add`: what the golden set asks, and what of it still stands in the live release."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -113,7 +115,7 @@ def add(
 
     kb = knowledge_base(name)
     folder, known = kb.folder / "golden", goldens_of(kb, required=False)
-    path = folder / (file or "golden.yaml")
+    path = golden_file(folder, file or "golden.yaml")
     expected = ExpectedPassage(document, quote.strip(), source)
     made = Golden(golden_id or _free_id(name, known), question.strip(), (expected,), tuple(sorted(set(slices or ()))),
                   Severity.CRITICAL if critical else Severity.NORMAL, answer)
@@ -125,6 +127,20 @@ def add(
         show_json({"knowledge_base": name, "id": made.id, "file": str(path)})
     else:
         console.print(f"added {made.id} to {path}", soft_wrap=True)
+
+
+def golden_file(folder: Path, name: str) -> Path:
+    """Return a file of the golden folder, where it is read.
+
+    Raises:
+        WrongUsage: it would lie elsewhere, or be hidden, or is called as no golden file is.
+    """
+    from kb_platform.quality.golden import SUFFIXES
+
+    path = folder / name
+    if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)) or path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+        raise WrongUsage(f"--file {name}", expected=f"a file in the golden folder that ends in {', '.join(sorted(SUFFIXES))}")
+    return path
 
 
 def _check_state(state: str | None) -> None:

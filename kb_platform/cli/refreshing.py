@@ -260,7 +260,7 @@ def show_report(report: dict[str, Any]) -> None:
     for entry in report["skipped"]:
         console.print(f"left alone {entry['count']}: {escape(REASONS.get(entry['reason']) or entry['reason'])}, such as {escape(entry['example'])}", highlight=False, soft_wrap=True, markup=True)
     _show_gates(report["knowledge_base"], report["gates"])
-    if not report["golden_gate"] and report["release"]:
+    if not report["golden_gate"] and report["release"] and not report["errors"]:
         console.print("gate       golden_retrieval: [yellow]nothing was judged[/yellow]", highlight=False, markup=True)
         show_text("there are no golden queries yet: promotion rests on the integrity gates alone", 11, bullet="- ")
     for step, message in report["errors"].items():

@@ -20,6 +20,7 @@ def repair(name: Name, as_json: Json = False) -> None:
 
     Exit code 5 if something is lost for good. Chunk files that cannot be read are removed: the next refresh makes them again.
     """
+    from kb_platform.index.chunk_files import SCHEMA
     from kb_platform.ingest.repair import repair_source
     from kb_platform.storage.derived_files import remove_unreadable
 
@@ -27,7 +28,7 @@ def repair(name: Name, as_json: Json = False) -> None:
     with database_running(quiet=as_json), progress_bars("reading the object store", quiet=as_json) as progress:
         opened = store(kb.name)
         sources = {source.name: asdict(repair_source(opened, source, progress)) for source in kb.sources}
-        removed = remove_unreadable(opened.objects)
+        removed = remove_unreadable(opened.objects, SCHEMA.names)
     report = {"knowledge_base": name, "sources": sources, "chunk_files_removed": removed}
     show_json(report) if as_json else _show(name, report)
     raise typer.Exit(WARNINGS if any(file["lost"] for found in sources.values() for file in found["repaired"]) else 0)

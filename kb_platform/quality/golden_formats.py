@@ -5,16 +5,18 @@ quote that is exported becomes a judgment of its document.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kb_platform.knowledge.errors import ConfigError
-from kb_platform.quality.golden import ExpectedPassage, Golden
+from kb_platform.quality.golden import ExpectedPassage, Golden, Severity
 from kb_platform.quality.trec_files import QuerySet, encoded_id, write_qrels
 
 
 def from_query_set(query_set: QuerySet, *, min_grade: int = 1, slices: Sequence[str] = ()) -> list[Golden]:
     """Return judged queries as goldens; documents graded below `min_grade` do not answer, nor do queries without any above it.
+
+    Slices and severity are taken from a query's metadata, as write_beir writes them.
 
     Raises:
         ConfigError: no query has a document of that grade.
@@ -24,10 +26,18 @@ def from_query_set(query_set: QuerySet, *, min_grade: int = 1, slices: Sequence[
         documents = sorted(document for document, grade in query_set.qrels[query].items() if grade >= min_grade)
         if documents:
             expected = tuple(ExpectedPassage(document, None) for document in documents)
-            goldens.append(Golden(query, " ".join(text.split()), expected, tuple(sorted(set(slices)))))
+            own, severity = _said(query_set.metadata.get(query, {}))
+            goldens.append(Golden(query, " ".join(text.split()), expected, tuple(sorted({*slices, *own})), severity))
     if not goldens:
         raise ConfigError(f"no judgment has the grade {min_grade} or more", where="qrels", action="lower --min-grade")
     return goldens
+
+
+def _said(metadata: Mapping[str, object]) -> tuple[list[str], Severity]:
+    """Return slices and severity; what others keep under these names, and means something else, is left."""
+    slices, severity = metadata.get("slices"), metadata.get("severity")
+    return ([name for name in slices if isinstance(name, str)] if isinstance(slices, list) else [],
+            Severity(severity) if severity in list(Severity) else Severity.NORMAL)
 
 
 def write_beir(goldens: Sequence[Golden], folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ Whoever has a benchmark can bring it, and whoever doubts our figures can recompu
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -17,15 +17,17 @@ from kb_platform.quality.metrics import Qrels, Run, rank
 
 _QRELS_FORMAT = "query_id, doc_id, grade (tabs), or TREC's query 0 document grade"
 _HEADS = ({"query_id", "queryid", "qid", "query", "topic", "topic_id"}, {"grade", "score", "rel", "relevance", "label", "judgment", "judgement"})
+QUERY = ("query_id", "_id")
 _BREAKS_COLUMNS = re.compile(r"[\s%]")
 
 
 @dataclass(frozen=True)
 class QuerySet:
-    """Judged queries: `queries[query_id]` is the text; every query has at least one judgment."""
+    """Judged queries: `queries[query_id]` is the text, `metadata` what BEIR's files say beside it; every query has at least one judgment."""
 
     queries: dict[str, str]
     qrels: dict[str, dict[str, int]]
+    metadata: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 def read_query_set(queries_file: Path, qrels_file: Path) -> QuerySet:
@@ -37,7 +39,7 @@ def read_query_set(queries_file: Path, qrels_file: Path) -> QuerySet:
             f"{len(unknown)} judged queries are not in {queries_file.name}, the first is {unknown[0]!r}",
             where=str(qrels_file), expected="files that belong together",
         )
-    return QuerySet({query: queries[query] for query in queries if query in qrels}, qrels)
+    return QuerySet({query: queries[query] for query in queries if query in qrels}, qrels, _metadata(queries_file))
 
 
 def read_queries(path: Path) -> dict[str, str]:
@@ -46,7 +48,7 @@ def read_queries(path: Path) -> dict[str, str]:
     JSONL has `query_id` or `_id`, and `text` or `question`; other fields are ignored.
     """
     queries: dict[str, str] = {}
-    for where, query, text in _topics(path) if path.suffix.lower() in (".tsv", ".txt") else _jsonl_queries(path):
+    for where, query, text in _topics(path) if _has_topics(path) else _jsonl_queries(path):
         if query in queries:
             raise ConfigError(f"the query {query!r} is given twice", where=where)
         queries[query] = text
@@ -58,7 +60,18 @@ def read_queries(path: Path) -> dict[str, str]:
 def _jsonl_queries(path: Path) -> Iterator[tuple[str, str, str]]:
     for line, row in jsonl_objects(path):
         where = f"{path}:{line}"
-        yield where, _field(row, ("query_id", "_id"), where), _field(row, ("text", "question"), where)
+        yield where, _field(row, QUERY, where), _field(row, ("text", "question"), where)
+
+
+def _metadata(path: Path) -> dict[str, Mapping[str, object]]:
+    if _has_topics(path):
+        return {}
+    named = ((_field(row, QUERY, str(path)), row.get("metadata")) for _, row in jsonl_objects(path))
+    return {query: said for query, said in named if isinstance(said, dict)}
+
+
+def _has_topics(path: Path) -> bool:
+    return path.suffix.lower() in (".tsv", ".txt")
 
 
 def _topics(path: Path) -> Iterator[tuple[str, str, str]]:

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from kb_platform.index.chunk_files import chunk_file
+from kb_platform.index.chunk_files import SCHEMA, chunk_file
 from kb_platform.index.pipeline import Pipeline, pipelines_of, whole_fingerprint
 from kb_platform.knowledge.documents import DocumentFailure
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
@@ -102,7 +102,7 @@ def _apply_one(
     store: Store, capture: Capture, pipelines: dict[str, Pipeline], run_id: str, progress: Progress
 ) -> tuple[Applied, int | None]:
     pipeline = pipelines[capture.source]
-    read = read_derived(store.objects, chunk_file(capture, pipeline.fingerprint))
+    read = read_derived(store.objects, chunk_file(capture, pipeline.fingerprint), having=SCHEMA.names)
     rows = counted(read, progress, "documents written", capture.upserts + capture.deletes)
     with store.database.transaction("writer") as connection:
         lock(connection, store.database)

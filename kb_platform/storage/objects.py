@@ -5,7 +5,7 @@ Names come from content or from database ids, so writing a file again puts the s
 
 import datetime as dt
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +27,7 @@ WAY_OUT = "kb repair NAME fetches again what the source still has, and names the
 
 
 class DamagedFile(StateError):
-    """A file that an earlier step has written is gone or cannot be read."""
+    """A file that an earlier step has written is gone, cannot be read, or is another one."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,11 @@ class ObjectStore:
         with suppress(FileNotFoundError):
             fs.rm(f"{root}/{name}")
 
-    def read(self, name: str, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield rows, a batch in memory at a time.
+    def read(self, name: str, columns: list[str] | None = None, *, having: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+        """Yield rows, a batch in memory at a time, of those columns, or of all, among which are `having`.
 
         Raises:
-            DamagedFile: the file is gone or cut off, though the database says that it was written.
+            DamagedFile: the file is gone, cut off or another one, though the database says that it was written.
             TransientError: the store does not answer.
         """
         import pyarrow as pa
@@ -117,15 +117,20 @@ class ObjectStore:
         try:
             with self._answering(name), fs.open(f"{root}/{name}", "rb") as file:
                 parquet = pq.ParquetFile(file)
+                if lacking := sorted({*having, *(column.split(".")[0] for column in columns or ())} - set(parquet.schema_arrow.names)):
+                    raise self.damaged(name, f"the file is another one: it has no column {lacking[0]}")
                 for group in range(parquet.num_row_groups):
                     yield from parquet.read_row_group(group, columns=columns).to_pylist()
         except FileNotFoundError as error:
-            raise DamagedFile("the file is not there", where=self.url(name), expected="what an earlier step wrote", action=WAY_OUT) from error
+            raise self.damaged(name, "the file is not there") from error
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:  # of the system, not of what the file holds
                 raise
-            raise DamagedFile("the file is damaged: it was cut off or overwritten", where=self.url(name), expected="what an earlier step wrote",
-                              action=WAY_OUT) from error
+            raise self.damaged(name, "the file is damaged: it was cut off or overwritten") from error
+
+    def damaged(self, name: str, found: str) -> DamagedFile:
+        """Return the error that says what was found instead of a file that an earlier step wrote."""
+        return DamagedFile(found, where=self.url(name), expected="what an earlier step wrote", action=WAY_OUT)
 
 
 def _batched(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

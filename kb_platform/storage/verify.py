@@ -1,9 +1,11 @@
-"""Whether a knowledge base is what it says it is: content, verdicts, promotions and guards, each recomputed or compared.
+"""Whether a knowledge base is what it says it is: content, verdicts, promotions, releases and guards, each recomputed or compared.
 
 Guards in the database hold against roles; what an owner or a superuser does with the guards switched off is found here. Whoever can do that
 and has the key of the signatures as well leaves no trace in either.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -46,6 +48,8 @@ def verify(database: Database, release: int | None = None, reviews: str | None =
     documents = sum(_check(wrong, lambda r=r: _content(database, r)) for r in releases)
     verdicts, unsigned = _verdicts(database, wrong)
     promotions = _promotions(database, wrong)
+    wrong.extend(_releases(database))
+    wrong.extend(_spaces(database))
     wrong.extend(_acceptances(database, reviews) if reviews else ())
     wrong.extend(changed_guards(database))
     return Verified(releases, documents, verdicts, unsigned, promotions, tuple(wrong))
@@ -53,8 +57,8 @@ def verify(database: Database, release: int | None = None, reviews: str | None =
 
 def _kept(database: Database, release: int | None) -> tuple[int, ...]:
     with database.transaction("owner") as c:
-        rows = c.execute("""select release_id from release where content_digest is not null and status <> 'discarded'
-                            and release_id >= (select release_id from gc_horizon) order by 1""").fetchall()
+        rows = c.execute("""select release_id from release where status not in ('building', 'discarded') and release_id >= coalesce(
+                              least((select release_id from gc_horizon), (select release_id from active)), 0) order by 1""").fetchall()
     kept = tuple(row[0] for row in rows)
     return kept if release is None else tuple(r for r in kept if r == release)
 
@@ -72,8 +76,8 @@ def _check(wrong: list[str], content: Callable[[], Iterator[str | int]]) -> int:
 def _content(database: Database, release: int) -> Iterator[str | int]:
     """Yield what does not hold of a release's content, and how many documents were looked at."""
     with database.transaction("owner") as c:
-        version, digest, chunks = c.execute("select digest_version, content_digest, chunk_count from release where release_id = %s",
-                                            (release,)).fetchall()[0]
+        version, digest, documents, chunks = c.execute(
+            "select digest_version, content_digest, document_count, chunk_count from release where release_id = %s", (release,)).fetchall()[0]
         if version == 1:
             if c.execute("select text_digest(%s)", (release,)).fetchall()[0][0] != digest:
                 yield f"release {release}: its documents and chunks are not what was sealed"
@@ -92,6 +96,8 @@ def _content(database: Database, release: int) -> Iterator[str | int]:
             yield f"release {release}: it holds chunks past its index, which searches do not find"
         if sum(row[2] or 0 for row in rows) != chunks:
             yield f"release {release}: it holds another number of chunks than the {chunks} that were sealed"
+        if len(rows) != documents:
+            yield f"release {release}: it holds another number of documents than the {documents} that were sealed"
         terms = c.execute(
             """with counted as (
                  select t.term, count(*) as df from chunk c, unnest(c.terms) t(term) where c.valid_from <= %(r)s and c.valid_to > %(r)s group by 1),
@@ -124,19 +130,60 @@ def _promotions(database: Database, wrong: list[str]) -> int:
         moves = c.execute("select id, from_release, to_release from promotion_log order by id").fetchall()
         row = c.execute("select release_id from active").fetchone()
         failed = c.execute("""select r.release_id, q from release r, unnest(r.required_gates) q
-                              where r.promoted_at is not null and not gate_is_passed(r.release_id, r.content_digest, q) order by 1, 2""").fetchall()
+                              where (r.promoted_at is not null or r.release_id in (select a.release_id from active a union select l.to_release from promotion_log l))
+                                and not gate_is_passed(r.release_id, r.content_digest, q) order by 1, 2""").fetchall()
         never = c.execute("""select release_id from release r where promoted_at is not null and not exists (
                                select 1 from promotion_log l where l.to_release = r.release_id) order by 1""").fetchall()
-    here = None
+    here, live = None, row[0] if row else None
     for number, before, after in moves:
         if before != here:
             wrong.append(f"promotion {number} begins at release {before}, and the one before it ended at {here}")
         here = after
-    if row and row[0] != here:
-        wrong.append(f"release {row[0]} is live, and the last promotion was to {here}")
+    if live != here:
+        wrong.append(f"{f'release {live}' if live else 'nothing'} is live, and the last promotion was to {here}")
     wrong.extend(f"release {r} was promoted, and its gate {gate} has not passed" for r, gate in failed)
     wrong.extend(f"release {r} is called promoted, and no promotion is on record" for (r,) in never)
     return len(moves)
+
+
+def _releases(database: Database) -> Iterator[str]:
+    """Yield where what releases are called, and how far is collected, is not what promotions, verdicts and later releases say."""
+    with database.transaction("owner") as c:
+        collected = c.execute("select release_id from gc_horizon").fetchone()
+        live = c.execute("select release_id from active").fetchone()
+        rows = c.execute(
+            """select r.release_id, r.status, r.promoted_at is not null, exists (select 1 from active a where a.release_id = r.release_id),
+                 exists (select 1 from promotion_log l where l.to_release = r.release_id),
+                 (select min(b.release_id) from release b where b.base_release = r.release_id and b.status <> 'discarded'),
+                 case when r.digest_version > 1 then r.verdict end, (
+                   select case when bool_or(g.verdict = 'regression') then 'regression' when bool_or(g.verdict = 'inconclusive') then 'inconclusive' else 'pass' end
+                   from gate_result g where (g.release_id, g.content_digest) = (r.release_id, r.content_digest) and g.gate = any (r.required_gates))
+               from release r order by 1""").fetchall()
+    if collected is None:
+        yield "how far was collected is on record no more"
+    elif collected[0] > (live[0] if live else 0):
+        yield f"all before release {collected[0]} is said to be collected, and {f'release {live[0]}' if live else 'nothing'} is live"
+    for release, status, has_time, is_live, was_promoted, base_of, verdict, judged in rows:
+        if (status == "promoted") != is_live or has_time and status in ("building", "sealed"):
+            yield f"release {release} is called {status}, and {'it is live' if is_live else 'it was promoted' if has_time else 'it is not live'}"
+        if was_promoted and not has_time:
+            yield f"release {release} was promoted, and when is on record no more"
+        if status == "discarded" and base_of:
+            yield f"release {release} is called discarded, and release {base_of} builds on it"
+        if status in ("promoted", "retired") and verdict and verdict != judged:
+            yield f"release {release}: its verdict is said to be {verdict}, and its gates say {judged}"
+
+
+def _spaces(database: Database) -> Iterator[str]:
+    """Yield embedding spaces whose description did not give them their id (EmbeddingSpace.space_id), or whose kept vectors chunks do not have."""
+    with database.transaction("owner") as c:
+        spaces = c.execute("select space_id, spec from embedding_space order by 1").fetchall()
+        others = c.execute("""select c.space_id, count(*) from chunk c join vector v using (space_id, text_hash)
+                              where c.valid_to > (select release_id from gc_horizon) and c.embedding <> v.embedding group by 1 order by 1""").fetchall()
+    for space, spec in spaces:
+        if hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16] != space:
+            yield f"embedding space {space} is described as another one"
+    yield from (f"embedding space {space}: the vectors that are kept for later are not those of {count} chunks" for space, count in others)
 
 
 def _acceptances(database: Database, reviews: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ from kb_platform.settings import Settings
 from kb_platform_tests.docs import umbrella
 from kb_platform_tests.docs.chart_values import README, readme
 from kb_platform_tests.storage.test_guard import ATTACKS, NOT_YOURS
-from kb_platform_tests.storage.test_verify import CONTENT, GUARDS, JUDGED
+from kb_platform_tests.storage.test_verify import CONTENT, GUARDS, JUDGED, RELEASES
 from kb_review_worker.gateway.settings import GatewaySettings
 from kb_review_worker.settings import Settings as ReviewSettings
 
@@ -155,7 +155,7 @@ def guards_page() -> str:
     refused = [f"| {name} | `{_cell(' '.join(statement.split()))}` | every role, the owner | refused |" for name, statement in ATTACKS.items()]
     beyond = [f"| {name} | `{_cell(statement)}` | every role but the owner | refused |" for name, statement in NOT_YOURS.items()]
     found = [f"| {name} | `{_cell(statement)}` | a superuser, guards off | `kb verify`: {_cell(said)} |"
-             for name, (statement, said) in {**CONTENT, **JUDGED, **GUARDS}.items()]
+             for name, (statement, said) in {**CONTENT, **JUDGED, **RELEASES, **GUARDS}.items()]
     head = ["| attack | statement | as whom | outcome |", "|---|---|---|---|"]
     return "\n\n".join([NOTE, "# What the database prevents, and what is found", GUARDS_SAID, "## Prevented", "\n".join([*head, *refused, *beyond]),
                         "## Found by `kb verify`", "\n".join([*head, *found])]) + "\n"
@@ -165,13 +165,16 @@ GUARDS_SAID = """A role of a knowledge base (reader, writer, gate, promoter, col
 said can be changed by none of them, nor by the owner of the tables, also under `session_replication_role = replica`: triggers refuse it.
 
 Who owns the tables can switch the triggers off. That is not prevented: it is written down (`guard_change`, where the owner is a superuser), and what was done
-meanwhile is found: `kb verify` recomputes every digest from the rows, checks every signature, the chain of promotions, and compares every trigger, function,
-policy, grant, constraint and column with what this version's migrations make. So is a verdict that the gate's role said without the key, past which the promoter's role
+meanwhile is found: `kb verify` recomputes every digest from the rows, checks every signature, the chain of promotions, what each release is called
+and how far is collected, that spaces are described as their ids say, and compares every trigger, function, policy, grant, constraint and column with what this
+version's migrations make. So is a verdict that the gate's role said without the key, past which the promoter's role
 moved the pointer by SQL: the step that promotes checks signatures, and the database, which has no key, cannot. One of the two roles alone moves nothing. And so is an approval
 that the decider's role wrote down and no reviewer gave: the review worker has no such decision. The asset check `verified` of `<kb>/maintenance` does so every day.
 
 Neither prevented nor found: a superuser who also has the key of the signatures (`KB_GATE_KEYS`) and makes digests, verdicts and promotions that agree; a
-superuser who changes the server's binaries or its catalogs by hand; what a source delivers, which is what gates and reviewers are for.
+superuser who changes the server's binaries or its catalogs by hand; what a source delivers, which is what gates and reviewers are for. Nor, with the guards off, what
+is only told and carries no signature: the times and names in the log of promotions, reports, the text of a verdict's evidence, a verdict that is gone where an older
+one of the same content counts then, feedback; nor what the next refresh goes by, such as which deliveries came and were applied: the gates see what comes of it.
 
 What refreshes, maintenance and the trail of reviews wait for are tables that only the roles may lock whose turn it can be. One lock is anybody's who can log in:
 that of migrations, which are there before any table is. They wait for it for half an hour at most, and say so.

@@ -96,6 +96,21 @@ def test_a_golden_is_added_listed_checked_exported_and_imported(wards: Knowledge
     assert run("import", "--deepeval", str(tmp_path / "goldens.json"), *files)[1].startswith("there is no set to import, or more than one")
 
 
+@pytest.mark.parametrize("file", ["../beside.yaml", "more/../../beside.jsonl", ".hidden.jsonl", "golden.txt", "{tmp_path}/elsewhere.jsonl"])
+def test_nothing_is_written_where_no_golden_is_read(wards: KnowledgeBase, run: object, tmp_path: Path, file: str) -> None:
+    file = file.format(tmp_path=tmp_path)
+    (tmp_path / "goldens.json").write_text(json.dumps([{"input": "Who has badges?", "context": ["A staff badge"], "source_file": "badges.md"}]))
+    for asked in (["add", "--question", "Who has badges?", "--document", "badges.md", "--quote", "A staff badge"], ["import", "--deepeval", str(tmp_path / "goldens.json")]):
+        assert run(*asked, "--file", file) == (1, f"--file {file}; expected a file in the golden folder that ends in .jsonl, .yaml, .yml")
+    assert not [path for path in (*tmp_path.iterdir(), *wards.folder.iterdir()) if path.stem in ("beside", "elsewhere")]
+
+
+def test_a_set_without_a_golden_is_not_imported(wards: KnowledgeBase, run: object, tmp_path: Path) -> None:
+    (tmp_path / "none.json").write_text("[]")
+    assert run("import", "--deepeval", str(tmp_path / "none.json")) == (1, f"{tmp_path}/none.json: holds no golden; expected a list of goldens")
+    assert not (wards.folder / "golden" / "none.jsonl").exists()
+
+
 def test_many_questions_at_once_find_what_each_finds_alone(wards: KnowledgeBase) -> None:
     retriever, live = make_retriever(wards, "gate", 1)
     questions = [QUESTION, "When may visitors come?", "the of and", "xyzzy", "badge " * 400] * 60

@@ -5,11 +5,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from kb_platform.cli import app, session
-from kb_platform.cli.refreshing import exit_code, refresh_once
+from kb_platform.cli.refreshing import exit_code, refresh_once, show_report
 from kb_platform.index.chunk_deliveries import chunk_deliveries
 from kb_platform.ingest.capture import capture_source
 from kb_platform.ingest.raw_files import read_capture
@@ -32,6 +34,24 @@ def overwrite(path: Path) -> None:
     """Leave the ends as they are: what the file says of itself can be read, its rows cannot."""
     whole = path.read_bytes()
     path.write_bytes(whole[:4] + b"\xff" * 60 + whole[64:])
+
+
+def replace(path: Path) -> None:
+    """Put a sound file of somebody else's in its place."""
+    pq.write_table(pa.table({"x": [1, 2]}), path)
+
+
+def rewrite(path: Path) -> None:
+    """Change one document, in a sound file."""
+    table = pq.read_table(path)
+    rows = table.to_pylist()
+    rows[0]["content"] = b"# Lift\n\nNever out of order.\n"
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), path)
+
+
+def empty(path: Path) -> None:
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 0), path)
 
 
 def files(name: str, kind: str) -> list[Path]:
@@ -61,13 +81,17 @@ def found_by(name: str, question: str) -> str:
     return CliRunner().invoke(app, ["search", name, question, "-k", "1", "--json"]).output
 
 
-@pytest.mark.parametrize("harm", [lose, cut_off, overwrite])
-def test_a_lost_raw_file_blocks_with_a_way_out_and_is_fetched_again(make_kb: MakeKb, harm: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("harm", [lose, cut_off, overwrite, replace, rewrite])
+def test_a_lost_raw_file_blocks_with_a_way_out_and_is_fetched_again(
+    make_kb: MakeKb, harm: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     kb = waiting(make_kb)
     raw = deliver_without_chunks(kb)
     harm(raw)
     report = refresh_once(kb, "2026-03-02", None, quiet=True)
     assert exit_code(report) == 1
+    show_report(report)
+    assert "no golden queries" not in capsys.readouterr().out  # what was not judged was not for want of them
     said = next(iter(report["errors"].values()))
     assert said.startswith(f"{raw}: the file is ") and "kb repair NAME fetches again" in said
 
@@ -85,7 +109,17 @@ def test_a_lost_raw_file_blocks_with_a_way_out_and_is_fetched_again(make_kb: Mak
     assert (clean.exit_code, "0 written anew" in clean.output) == (0, True)
 
 
-@pytest.mark.parametrize("harm", [lose, cut_off, overwrite])
+def test_documents_that_are_not_in_their_file_are_fetched_again(make_kb: MakeKb) -> None:
+    kb = waiting(make_kb)
+    raw = deliver_without_chunks(kb)
+    empty(raw)
+    (file,) = json.loads(CliRunner().invoke(app, ["repair", kb.name, "--json"]).output)["sources"]["docs"]["repaired"]
+    assert (file["file"], file["found"], file["fetched"]) == (str(raw), "the file is another one: 'fridge.md' is not in it", 2)
+    assert refresh_once(kb, "2026-03-02", None, quiet=True)["promoted"]
+    assert "Tuesdays" in found_by(kb.name, "when is the lift out of order")
+
+
+@pytest.mark.parametrize("harm", [lose, cut_off, overwrite, replace])
 def test_a_chunk_file_is_made_again(make_kb: MakeKb, harm: Callable[[Path], None]) -> None:
     kb = waiting(make_kb)
     deliver_without_chunks(kb)
@@ -100,10 +134,11 @@ def test_a_chunk_file_is_made_again(make_kb: MakeKb, harm: Callable[[Path], None
     assert "Tuesdays" in found_by(kb.name, "when is the lift out of order")
 
 
-def test_repair_removes_chunk_files_that_cannot_be_read(make_kb: MakeKb) -> None:
+@pytest.mark.parametrize("harm", [cut_off, replace])
+def test_repair_removes_chunk_files_that_cannot_be_read(make_kb: MakeKb, harm: Callable[[Path], None]) -> None:
     kb = waiting(make_kb)
     (made,) = files(kb.name, "chunks")
-    cut_off(made)
+    harm(made)
     done = CliRunner().invoke(app, ["repair", kb.name])
     assert done.exit_code == 0
     assert "1 chunk file could not be read and will be made again" in done.output

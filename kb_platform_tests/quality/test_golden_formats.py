@@ -28,6 +28,15 @@ def test_what_is_exported_is_read_back_as_questions_with_whole_documents(tmp_pat
     assert found[0].slices == ("imported",)
 
 
+def test_slices_and_severity_come_back_from_beir_and_what_others_keep_there_is_left(tmp_path: Path) -> None:
+    queries, qrels = write_beir(GOLDENS, tmp_path)
+    found = from_query_set(read_query_set(queries, qrels), slices=["imported"])
+    assert [(g.slices, g.severity) for g in found] == [(("imported",), Severity.NORMAL), (("imported", "numbers"), Severity.CRITICAL)]
+    queries.write_text(queries.read_text().replace('["numbers"]', '"3 mm"').replace('"critical"', "[7]"))
+    found = from_query_set(read_query_set(queries, qrels))
+    assert [(g.slices, g.severity) for g in found] == [((), Severity.NORMAL)] * 2
+
+
 def test_other_tools_read_the_exported_qrels(tmp_path: Path) -> None:
     _, qrels = write_trec(GOLDENS, tmp_path)
     rows = list(ir_measures.read_trec_qrels(str(qrels)))

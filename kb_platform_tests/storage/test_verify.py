@@ -44,7 +44,23 @@ JUDGED = {
     "another metric": ("update judgement set metric = 0.5 where release_id = 2 and gate = 'coverage'", "the verdict pass of coverage carries no signature"),
     "a promotion that never was": ("insert into promotion_log (from_release, to_release) values (7, 2)", "begins at release 7"),
     "a promotion that is gone": ("delete from promotion_log where to_release = 2", "release 2 is live, and the last promotion was to 1"),
+    "a promotion of what failed": ("delete from judgement where release_id = 2 and gate = 'coverage'; update release set promoted_at = null where release_id = 2",
+                                   "release 2 was promoted, and its gate coverage has not passed"),
+    "no pointer": ("delete from active", "nothing is live, and the last promotion was to 2"),
     "a pointer of its own": ("update active set release_id = 1", "release 1 is live, and the last promotion was to 2"),
+}
+RELEASES = {
+    "another count of documents": ("update release set document_count = 1 where release_id = 2", "another number of documents than the 1 that were sealed"),
+    "another count of chunks": ("update release set chunk_count = 1 where release_id = 2", "another number of chunks than the 1 that were sealed"),
+    "another overall verdict": ("update release set verdict = 'regression' where release_id = 2", "its verdict is said to be regression, and its gates say pass"),
+    "no time of promotion": ("update release set promoted_at = null where release_id = 2", "release 2 was promoted, and when is on record no more"),
+    "no digest": ("update release set content_digest = null where release_id = 1", "release 1: its digest is not that of its documents"),
+    "discarded below what is live": ("update release set status = 'discarded' where release_id = 1", "release 1 is called discarded, and release 2 builds on it"),
+    "live in the log alone": ("update release set status = 'retired' where release_id = 2", "release 2 is called retired, and it is live"),
+    "all was collected": ("update gc_horizon set release_id = 99", "all before release 99 is said to be collected, and release 2 is live"),
+    "no horizon": ("delete from gc_horizon", "how far was collected is on record no more"),
+    "another space": ("update embedding_space set spec = jsonb_set(spec, '{model}', '\"another\"')", f"embedding space {SPACE.space_id} is described as another one"),
+    "a poisoned vector": ("update vector set embedding = (select embedding from vector order by text_hash limit 1)", "the vectors that are kept for later are not those of"),
 }
 GUARDS = {
     "a guard that is off": ("alter table active disable trigger promote_guard", "trigger promote_guard on active is switched off"),
@@ -63,6 +79,10 @@ GUARDS = {
     "a pass by default": ("alter table judgement alter column passed drop expression", "column judgement.passed is not as it was shipped"),
     "a role that has another's rights": ("grant {schema}_writer to {schema}_reader", "role {schema}_reader is not as it was shipped"),
     "a role past row security": ("alter role {schema}_reader bypassrls", "role {schema}_reader is not as it was shipped"),
+    "a right to make things": ("grant create on schema public to public", "right of {schema}_writer to make things in schema public is none of ours"),
+    "a function that answers nothing": ("alter function gate_is_passed(int, bytea, text) strict", "is not as it was shipped"),
+    "a view that asks as somebody else": ("alter view gate_result set (security_invoker = true)", "table gate_result is not as it was shipped"),
+    "rows of another schema's table": ("create table public.more () inherits (document_version)", "child public.more of document_version is none of ours"),
     "somebody in a role": ("create role {schema}_mine in role {schema}_promoter", "role {schema}_promoter is not as it was shipped"),
     "a right on the schema": ("grant create on schema {schema} to {schema}_writer", "schema {schema} is not as it was shipped"),
     "a rule": ("create rule mine as on insert to judgement do instead nothing", "rule mine on judgement is none of ours"),
@@ -87,7 +107,8 @@ def database(releases: MadeReleases) -> Database:
 
 def found(database: Database, statement: str, *, guards_off: bool) -> tuple[str, ...]:
     """Return what `kb verify` says after a statement of a superuser, who has switched the triggers off for it; nothing of it stays."""
-    tables = ("active", "chunk", PARTITION, "document_version", "passage", "term_df", "document_digest", "release", "judgement", "promotion_log")
+    tables = ("active", "chunk", PARTITION, "document_version", "passage", "term_df", "document_digest", "release", "judgement", "promotion_log",
+              "gc_horizon", "embedding_space", "vector", f"vector_{SPACE.space_id}")
     with psycopg.connect(database.owner_url) as c:
         c.execute(f"set search_path to {database.schema}, public".encode())
         if guards_off:
@@ -121,9 +142,9 @@ def test_what_is_as_it_was_made_holds(database: Database) -> None:
     assert verify(database, 2).releases == (2,)
 
 
-@pytest.mark.parametrize("change", [*CONTENT, *JUDGED])
+@pytest.mark.parametrize("change", [*CONTENT, *JUDGED, *RELEASES])
 def test_what_was_changed_with_the_guards_off_is_named(database: Database, change: str) -> None:
-    statement, said = (CONTENT | JUDGED)[change]
+    statement, said = (CONTENT | JUDGED | RELEASES)[change]
     wrong = found(database, statement, guards_off=True)
     assert any(said in sentence for sentence in wrong), wrong
 
