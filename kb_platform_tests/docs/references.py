@@ -176,6 +176,9 @@ superuser who changes the server's binaries or its catalogs by hand; what a sour
 is only told and carries no signature: the times and names in the log of promotions, reports, the text of a verdict's evidence, a verdict that is gone where an older
 one of the same content counts then, feedback; nor what the next refresh goes by, such as which deliveries came and were applied: the gates see what comes of it.
 
+The collector's role decides how many releases before the live one are kept (`retention` in the YAML, which the database does not know): it can collect all of them, and so
+prevent a rollback, and nothing that is live or newer.
+
 What refreshes, maintenance and the trail of reviews wait for are tables that only the roles may lock whose turn it can be. One lock is anybody's who can log in:
 that of migrations, which are there before any table is. They wait for it for half an hour at most, and say so.
 
