@@ -43,6 +43,7 @@ def list_goldens(
     _check_state(state)
     kb = knowledge_base(name)
     goldens = goldens_of(kb)
+    _check_slice(slice_name, goldens)
     with database_running():
         live, states = _states(kb, goldens)
     rows = [
@@ -56,8 +57,8 @@ def list_goldens(
         return
     show_table(("golden", "severity", "slices", "state", "question"),
                ((r["id"], r["severity"], ", ".join(r["slices"]), r["state"], r["question"]) for r in rows))
-    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "nothing is promoted yet: their state is unknown"
-    console.print(f"{len(rows)} of {count_of(len(goldens), 'golden query', 'golden queries')} shown, set {content_hash(goldens)[:12]}; release {live}: {told}", soft_wrap=True)
+    told = f"release {live}: {', '.join(f'{count} {state}' for state, count in sorted(counts.items()))}" if live else "nothing is promoted yet: their state is unknown"
+    console.print(f"{len(rows)} of {count_of(len(goldens), 'golden query', 'golden queries')} shown, set {content_hash(goldens)[:12]}; {told}", soft_wrap=True)
 
 
 @golden.command()
@@ -148,6 +149,12 @@ def _check_state(state: str | None) -> None:
 
     if state is not None and state not in set(PassageState):
         raise WrongUsage(f"--state {state!r}", expected=f"one of {', '.join(PassageState)}")
+
+
+def _check_slice(name: str | None, goldens: "Sequence[Golden]") -> None:
+    known = sorted({each for g in goldens for each in g.slices})
+    if name is not None and name not in known:
+        raise WrongUsage(f"--slice {name!r}", expected=f"one of {', '.join(known)}" if known else "none: no golden query has a slice")
 
 
 def goldens_of(kb: KnowledgeBase, *, required: bool = True) -> "Sequence[Golden]":

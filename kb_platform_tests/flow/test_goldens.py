@@ -70,6 +70,8 @@ def test_a_golden_is_added_listed_checked_exported_and_imported(wards: Knowledge
     listed = json.loads(run("list", "--json")[1])
     assert [(g["id"], g["severity"], g["slices"], g["state"]) for g in listed["goldens"]] == [("wards-001", "critical", ["lookup"], "present")]
     assert listed["release"] == 1
+    assert len(json.loads(run("list", "--slice", "lookup", "--json")[1])["goldens"]) == 1
+    assert run("list", "--slice", "numbers") == (1, "--slice 'numbers'; expected one of lookup")
     assert run("check")[0] == 0
 
     assert run("export", "--to", str(tmp_path), "--format", "beir")[0] == 0
