@@ -50,14 +50,14 @@ def refuse_overgrown(text: str, where: str, most: int = MOST) -> None:
 
 
 def built(document: Any, file: str) -> Any:
-    """Return the values of a document's node, as `yaml.safe_load` would.
+    """Return the values of a document's node, as `yaml.safe_load` would; None of an empty document, which has no node.
 
     Raises:
         ConfigError: a value is not what its tag or its look says, as a date of a thirteenth month; `file` and its line say where.
         YAMLError: the nodes do not fit together, as an unknown tag or a key that is a list.
     """
     try:
-        return SafeConstructor().construct_document(document)
+        return SafeConstructor().construct_document(document) if document else None
     except (ValueError, ArithmeticError, TypeError, AttributeError, LookupError):  # what makes dates and numbers says nothing of lines
         wrong = next((scalar for scalar in _scalars(document) if not _can_be_built(scalar)), document)
         raise ConfigError(f"{shown(wrong.value)} cannot be read as {wrong.tag.rpartition(':')[2]}", where=f"{file}:{wrong.start_mark.line + 1}",

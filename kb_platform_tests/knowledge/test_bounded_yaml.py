@@ -18,6 +18,11 @@ def test_what_can_be_built_is_what_yaml_says() -> None:
     assert built(yaml.compose(text, Loader=Loader), "file.yaml") == yaml.safe_load(text)
 
 
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "~"])
+def test_an_empty_document_is_none(text: str) -> None:
+    assert built(yaml.compose(text, Loader=Loader), "file.yaml") is None
+
+
 def test_nodes_that_do_not_fit_together_are_yaml_errors() -> None:
     with pytest.raises(yaml.YAMLError, match="unhashable"):
         built(yaml.compose("? [a]\n: b\n", Loader=Loader), "file.yaml")

@@ -178,7 +178,7 @@ def deployment_compute(text: str) -> Mapping[str, Any]:
     try:
         said = text if inline else Path(text).expanduser().read_text(encoding="utf-8")
         refuse_overgrown(said, "KB_COMPUTE")
-        found = built(document, "KB_COMPUTE") if (document := yaml.compose(said, Loader=Loader)) else {}
+        found = built(yaml.compose(said, Loader=Loader), "KB_COMPUTE") or {}
     except (OSError, ValueError, yaml.YAMLError, RuntimeError) as error:  # of these, expanduser raises the last
         raise ConfigError(f"cannot be read ({error})", where="KB_COMPUTE", expected="a YAML file, or YAML") from error
     if not isinstance(found, Mapping):
