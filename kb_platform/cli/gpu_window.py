@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from kb_platform.cli.output import Json, WrongUsage, as_text, console, show_json, show_table
-from kb_platform.cli.session import account, database_running, known_knowledge_bases, settings
+from kb_platform.cli.output import By, Json, WrongUsage, as_text, console, show_json, show_table
+from kb_platform.cli.session import database_running, known_knowledge_bases, settings, who
 from kb_platform.knowledge.gpu_window import Change, GpuHours, WindowState, decide_window, next_opening
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
@@ -22,7 +22,6 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 window = typer.Typer(name="gpu-window", help="When texts may be embedded.", no_args_is_help=True)
 
-By = Annotated[str | None, typer.Option("--by", help="Who does it; the user of this machine if left out.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -100,7 +99,7 @@ def _change(action: Literal["open", "close"], length: dt.timedelta | None, by: s
     if until is None:
         raise WrongUsage("the hours never open the window again", where="KB_GPU_HOURS", action="say for how long: --for 2h")
     with database_running(quiet=as_json):
-        change = record_change(open_deployment(), action, until, (by or "").strip() or account("--by"), reason.strip())
+        change = record_change(open_deployment(), action, until, who(by), reason.strip())
     state = decide_window(hours, change, change.at)
     show_json(as_object(state)) if as_json else console.print(f"the GPU window is {state}", highlight=False)
 

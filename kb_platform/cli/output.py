@@ -32,6 +32,7 @@ KEPT_WHOLE = 20  # characters: longer than any word of ours, and names of gates
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output.")]
 RELEASES, ROWS = 2**31 - 1, 2**63 - 1  # the largest number of a release, and of a case or chunk, that the database knows
+By = Annotated[str | None, typer.Option("--by", help="Who does it; the user of this machine if left out.")]
 Name = Annotated[str, typer.Argument(help="The knowledge base.", metavar="NAME")]
 
 # What is printed is text unless a call says that it holds markup: paths, names and titles may have square brackets.

@@ -13,7 +13,7 @@ from rich.markup import escape
 from kb_platform.cli.lost_queries import lost_queries, show_lost
 from kb_platform.cli.output import EXIT_OF_VERDICT, LEFT, Json, Name, WrongUsage, console, count_of, errors, show_json, show_text
 from kb_platform.cli.progress_bars import progress_bars
-from kb_platform.cli.session import account, database_running, knowledge_base, settings, store
+from kb_platform.cli.session import database_running, knowledge_base, settings, store, who
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _accepting(reason: str | None, by: str | None) -> dict[str, str]:
         raise WrongUsage("--accept-churn without a reason", expected="why so much may be removed or changed at once: it goes on record")
     if by is not None and not by.strip():
         raise WrongUsage(f"--by {by!r}", expected="a person's name")
-    return churn_tags(by or account("--by"), reason)
+    return churn_tags(who(by), reason)
 
 
 def _has_accepted(report: dict[str, Any]) -> bool:

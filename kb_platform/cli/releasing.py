@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from kb_platform.cli.output import RELEASES, Json, Name, as_text, console, show_json, show_table
-from kb_platform.cli.session import account, database_running, knowledge_base, settings, store
+from kb_platform.cli.output import RELEASES, By, Json, Name, as_text, console, show_json, show_table
+from kb_platform.cli.session import database_running, knowledge_base, settings, store, who
 from kb_platform.knowledge.errors import ConfigError, StateError
 from kb_platform.knowledge.reviews import Effect
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from kb_platform.storage.review_outcomes import Outcome
 
 ReleaseOption = Annotated[int | None, typer.Option("--release", min=1, max=RELEASES, help="A release id; see `kb releases`.")]
-By = Annotated[str | None, typer.Option("--by", help="Who does it; the user of this machine if left out.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -177,6 +176,6 @@ def record_event(name: str, asset: str, metadata: dict[str, Any], by: str | None
 
 def _who(by: str | None) -> dict[str, str]:
     try:
-        return {"account": (by or "").strip() or account("--by")}
+        return {"account": who(by)}
     except ConfigError:  # as under an id that has no name: the move is made, and is recorded without
         return {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kb_platform.cli.output import ROWS, Json, Name, console, show_json, show_table
-from kb_platform.cli.session import account, database_running, knowledge_base, store
+from kb_platform.cli.session import database_running, knowledge_base, store, who
 from kb_platform.knowledge.errors import StateError
 from kb_platform.knowledge.review_cases import NOT_DECIDED, STATES, CaseKind
 
@@ -93,7 +93,7 @@ def ask_waiver(
 
     kb = knowledge_base(name)
     with database_running():
-        asked = ask_for_waiver(store(kb.name).database, gate, reason, asked_by or account("--asked-by"))
+        asked = ask_for_waiver(store(kb.name).database, gate, reason, who(asked_by, "--asked-by"))
     if as_json:
         show_json({"knowledge_base": name, **asdict(asked)})
     else:

@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from kb_platform.cli.output import Json, Name, WrongUsage, console, show_json, show_table
-from kb_platform.cli.session import account, database_running, knowledge_base, settings, store
+from kb_platform.cli.output import By, Json, Name, WrongUsage, console, show_json, show_table
+from kb_platform.cli.session import database_running, knowledge_base, settings, store, who
 from kb_platform.knowledge.api_keys import GRANT, new_key
 from kb_platform.knowledge.errors import ConfigError, StateError
 
 keys = typer.Typer(name="keys", help="Keys of applications for the search API.", no_args_is_help=True)
-By = Annotated[str | None, typer.Option("--by", help="Who does it; the user of this machine if left out.")]
 LONGEST_NAME = 100
 
 
@@ -89,7 +88,7 @@ def add(
         _require_known(grant)
     made, ends = new_key(), utc_now() + dt.timedelta(days=days) if days else None
     with database_running(quiet=as_json):
-        add_key(open_deployment(), made, name.strip(), grants, rate=rate, expires_at=ends, by=(by or "").strip() or account("--by"))
+        add_key(open_deployment(), made, name.strip(), grants, rate=rate, expires_at=ends, by=who(by))
     if as_json:
         show_json({"id": made.key_id, "name": name.strip(), "key": made.text, "grants": grants, "rate": rate, "expires_at": ends})
         return
@@ -133,7 +132,7 @@ def revoke(
     from kb_platform.storage.api_keys import revoke_key
 
     with database_running(quiet=as_json):
-        revoke_key(open_deployment(), key, (by or "").strip() or account("--by"))
+        revoke_key(open_deployment(), key, who(by))
     if as_json:
         show_json({"id": key, "state": "revoked"})
     else:

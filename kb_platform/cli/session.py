@@ -38,12 +38,14 @@ def settings() -> Settings:
         raise ConfigError("; ".join(said), where="environment", action="see docs/variables.md") from None
 
 
-def account(option: str) -> str:
-    """Return the name of the account that runs the command; in a container it may have none.
+def who(said: str | None, option: str = "--by") -> str:
+    """Return who does what a command does: as an option says, else the account that runs it, which may have no name in a container.
 
     Raises:
         ConfigError: it has none, and `option` has to say who it is.
     """
+    if name := (said or "").strip():
+        return name
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError) as error:

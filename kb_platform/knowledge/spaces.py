@@ -84,8 +84,13 @@ class EmbeddingSpace:
     @cached_property
     def space_id(self) -> str:
         """Return 16 hex digits of the SHA-256 over the description."""
-        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:16]
+        return id_of(self.describe())
 
     def text_hash(self, embedded_text: str) -> bytes:
         """Return the key under which this text's vector is reused (SHA-256 over space and text)."""
         return hashlib.sha256(f"{self.space_id}\0{embedded_text}".encode()).digest()
+
+
+def id_of(description: Mapping[str, Any]) -> str:
+    """Return the id that a description gives a space."""
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()[:16]

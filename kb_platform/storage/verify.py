@@ -4,11 +4,10 @@ Guards in the database hold against roles; what an owner or a superuser does wit
 and has the key of the signatures as well leaves no trace in either.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from kb_platform.knowledge.spaces import id_of
 from kb_platform.storage.database import Database
 from kb_platform.storage.guards import changed_guards
 from kb_platform.storage.review_decisions import read_ends
@@ -175,13 +174,13 @@ def _releases(database: Database) -> Iterator[str]:
 
 
 def _spaces(database: Database) -> Iterator[str]:
-    """Yield embedding spaces whose description did not give them their id (EmbeddingSpace.space_id), or whose kept vectors chunks do not have."""
+    """Yield embedding spaces whose description did not give them their id (spaces.id_of), or whose kept vectors chunks do not have."""
     with database.transaction("owner") as c:
         spaces = c.execute("select space_id, spec from embedding_space order by 1").fetchall()
         others = c.execute("""select c.space_id, count(*) from chunk c join vector v using (space_id, text_hash)
                               where c.valid_to > (select release_id from gc_horizon) and c.embedding <> v.embedding group by 1 order by 1""").fetchall()
     for space, spec in spaces:
-        if hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16] != space:
+        if id_of(spec) != space:
             yield f"embedding space {space} is described as another one"
     yield from (f"embedding space {space}: the vectors that are kept for later are not those of {count} chunks" for space, count in others)
 
