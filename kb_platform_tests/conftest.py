@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kb_platform_tests.scheduling import pytest_testnodedown, pytest_xdist_make_scheduler  # noqa: F401  hooks of pytest
+
 
 def pytest_configure() -> None:
     """Heed SIGINT also where a script puts the tests in the background, as `kb` does (cli/__init__.py)."""

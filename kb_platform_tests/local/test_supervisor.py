@@ -59,6 +59,11 @@ class Running:
         return {service.name: service.pid for service in status(self.settings).services}
 
 
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
     """Start everything over two code locations, of which one does not load."""
@@ -213,8 +218,7 @@ def test_up_again_leaves_what_runs_alone(running: Running) -> None:
 
 def test_only_the_daemon_that_was_killed_is_started_again(running: Running) -> None:
     before = running.pids()
-    assert before["daemon"] is not None
-    os.kill(before["daemon"], signal.SIGKILL)
+    kill(before["daemon"])
     wait_until(lambda: running.pids()["daemon"] is None, "the daemon is gone")
     now = running.pids()
     assert (now["webserver"], now["postgres"]) == (before["webserver"], before["postgres"])
@@ -228,7 +232,7 @@ def test_up_mends_reviews_whose_processes_were_killed(running: Running) -> None:
     before = running.pids()
     killed = ("temporal", "review-worker", "review-gateway")
     for name in killed:
-        os.kill(before[name] or 0, signal.SIGKILL)
+        kill(before[name])
     wait_until(lambda: not any(running.pids()[name] for name in killed), "they are gone")
     assert status(running.settings).reviews == ""
     after = up(running.settings, workspace=running.workspace)
@@ -261,8 +265,7 @@ def test_ports_that_others_have_taken_meanwhile_are_replaced_and_two_homes_stand
 
 def test_up_after_a_killed_postgres_starts_it_again_and_waits_for_the_pages_to_find_it(running: Running) -> None:
     before = running.pids()
-    assert before["postgres"] is not None
-    os.kill(before["postgres"], signal.SIGKILL)
+    kill(before["postgres"])
     wait_until(lambda: running.pids()["postgres"] is None, "Postgres is gone")
     again = up(running.settings, workspace=running.workspace)
     assert running.pids()["postgres"] not in (None, before["postgres"])
@@ -271,7 +274,7 @@ def test_up_after_a_killed_postgres_starts_it_again_and_waits_for_the_pages_to_f
 
 def test_a_command_that_had_to_start_postgres_leaves_it_to_what_up_has_started(running: Running) -> None:
     before = running.pids()
-    os.kill(before["postgres"] or 0, signal.SIGKILL)
+    kill(before["postgres"])
     while running.pids()["postgres"] is not None:
         pass
     with session.use(running.settings), session.database_running():
@@ -283,7 +286,7 @@ def test_a_command_that_had_to_start_postgres_leaves_it_to_what_up_has_started(r
 def test_two_ups_at_once_after_everything_was_killed_bring_all_of_it_back(running: Running) -> None:
     before = running.pids()
     for pid in before.values():
-        os.kill(pid or 0, signal.SIGKILL)
+        kill(pid)
     while any(pid is not None for pid in running.pids().values()):
         pass
     code = "import sys; from pathlib import Path; from kb_platform.local.supervisor import up; from kb_platform.settings import Settings; " \
