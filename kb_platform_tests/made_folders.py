@@ -13,7 +13,9 @@ from pathlib import Path
 
 import psutil
 
-MAKER = "made-by-tests"  # a file with the process that made the folder, and when that process began
+from kb_platform.local.process_marks import mark_of
+
+MAKER = "maker"  # a file with the pid and the mark of the process that made the folder
 MEMORY = Path("/dev/shm")
 
 
@@ -21,7 +23,8 @@ MEMORY = Path("/dev/shm")
 def made_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     """Yield a new folder that every user may enter (pytest's own are closed to others); it is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent)).resolve()
-    (folder / MAKER).write_text(f"{os.getpid()} {psutil.Process().create_time()}")
+    (folder / "note").write_text(f"{os.getpid()} {mark_of(os.getpid())}")
+    (folder / "note").rename(folder / MAKER)  # whoever looks meanwhile finds it whole or not at all
     folder.chmod(0o755)
     try:
         yield folder
@@ -42,9 +45,9 @@ def remove_left_behind() -> list[Path]:
 
 
 def _is_alive(note: Path) -> bool:
-    with suppress(psutil.NoSuchProcess, ValueError, OSError):
-        pid, began = note.read_text().split()
-        return psutil.Process(int(pid)).create_time() == float(began)
+    with suppress(ValueError, OSError):
+        pid, mark = note.read_text().split()
+        return mark_of(int(pid)) == mark
     return False
 
 
