@@ -4,7 +4,6 @@ Servers of a home outlive the process that starts them, as they shall. Tests sto
 then the next run finds their folders, whose makers are gone, ends what still runs there and removes them.
 """
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -13,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from kb_platform.local.process_marks import mark_of
+from kb_platform.local import processes
 
-MAKER = "maker"  # a file with the pid and the mark of the process that made the folder
+MAKER = "made-by"  # the record of the process that made the folder
 MEMORY = Path("/dev/shm")
 
 
@@ -23,8 +22,7 @@ MEMORY = Path("/dev/shm")
 def made_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     """Yield a new folder that every user may enter (pytest's own are closed to others); it is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent)).resolve()
-    (folder / "note").write_text(f"{os.getpid()} {mark_of(os.getpid())}")
-    (folder / "note").rename(folder / MAKER)  # whoever looks meanwhile finds it whole or not at all
+    processes.this_process().save(folder / MAKER)
     folder.chmod(0o755)
     try:
         yield folder
@@ -37,18 +35,11 @@ def remove_left_behind() -> list[Path]:
     removed = []
     for parent in {Path(tempfile.gettempdir()), MEMORY}:
         for note in parent.glob(f"kb-*/{MAKER}"):
-            if not _is_alive(note):
+            if not processes.is_running(processes.load(note)):
                 _end_processes(note.parent)
                 shutil.rmtree(note.parent, ignore_errors=True)
                 removed.append(note.parent)
     return removed
-
-
-def _is_alive(note: Path) -> bool:
-    with suppress(ValueError, OSError):
-        pid, mark = note.read_text().split()
-        return mark_of(int(pid)) == mark
-    return False
 
 
 def _end_processes(folder: Path) -> None:

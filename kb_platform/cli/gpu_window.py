@@ -23,7 +23,6 @@ UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 window = typer.Typer(name="gpu-window", help="When texts may be embedded.", no_args_is_help=True)
 
 
-
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(window)

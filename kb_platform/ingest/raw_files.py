@@ -15,9 +15,7 @@ SCHEMA = pa.schema([
     ("doc_id", pa.string()), ("change", pa.string()), ("content", pa.large_binary()), ("media_type", pa.string()),
     ("title", pa.string()), ("metadata", pa.string()), ("source_object", pa.string()), ("digest", pa.binary()),
 ])
-
-
-LOST = "lost"
+LOST = "lost"  # in place of a change: see lost_row
 
 
 def raw_file(source: str, day: dt.date, run_id: str) -> str:
