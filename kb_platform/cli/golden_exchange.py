@@ -41,9 +41,7 @@ def import_goldens(
 
     kb = knowledge_base(name)
     origin, goldens = _read(queries, qrels, deepeval, min_grade, slices or [])
-    path = golden_file(kb.folder / "golden", file or f"{origin.stem}.jsonl")
-    if path.suffix != ".jsonl":
-        raise WrongUsage(f"--file {file}", expected="a name that ends in .jsonl")
+    path = golden_file(kb.folder / "golden", file or f"{origin.stem}.jsonl", {".jsonl"})
     write_goldens(path.parent, path, goldens)
     if as_json:
         show_json({"knowledge_base": name, "imported": len(goldens), "file": str(path)})

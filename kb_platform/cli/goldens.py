@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,12 +111,12 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add one golden query, if its quote stands in the live release; the file's comments and layout stay as they are."""
-    from kb_platform.quality.golden import ExpectedPassage, Golden, Severity
+    from kb_platform.quality.golden import SUFFIXES, ExpectedPassage, Golden, Severity
     from kb_platform.quality.golden_writing import append_golden
 
     kb = knowledge_base(name)
     folder, known = kb.folder / "golden", goldens_of(kb, required=False)
-    path = golden_file(folder, file or "golden.yaml")
+    path = golden_file(folder, file or "golden.yaml", SUFFIXES)
     expected = ExpectedPassage(document, quote.strip(), source)
     made = Golden(golden_id or _free_id(name, known), question.strip(), (expected,), tuple(sorted(set(slices or ()))),
                   Severity.CRITICAL if critical else Severity.NORMAL, answer)
@@ -130,17 +130,15 @@ def add(
         console.print(f"added {made.id} to {path}", soft_wrap=True)
 
 
-def golden_file(folder: Path, name: str) -> Path:
-    """Return a file of the golden folder, where it is read.
+def golden_file(folder: Path, name: str, suffixes: Collection[str]) -> Path:
+    """Return a file of the golden folder, where it is read, called as one that ends in `suffixes`.
 
     Raises:
         WrongUsage: it would lie elsewhere, or be hidden, or is called as no golden file is.
     """
-    from kb_platform.quality.golden import SUFFIXES
-
     path = folder / name
-    if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)) or path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-        raise WrongUsage(f"--file {name}", expected=f"a file in the golden folder that ends in {', '.join(sorted(SUFFIXES))}")
+    if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(folder)) or path.name.startswith(".") or path.suffix.lower() not in suffixes:
+        raise WrongUsage(f"--file {name}", expected=f"a file in the golden folder that ends in {', '.join(sorted(suffixes))}")
     return path
 
 
@@ -206,9 +204,12 @@ def _refuse_absent(kb: KnowledgeBase, made: "Golden") -> None:
     (passage,) = resolve_goldens([made], read)[made.id]
     if passage.state is PassageState.PRESENT:
         return
+    (wanted,) = made.expected
+    if wanted.document not in {key.doc_id for key, _ in read([wanted.document])}:
+        raise ConfigError(f"there is no document {wanted.document!r} in release {live}", where=kb.name, expected="an id as `kb search` shows it")
     near = [f"{at.document.doc_id}:{at.start}-{at.end}" for at in passage.locations]
-    expected = f"words as they stand there; {passage.state} at {', '.join(near)}" if near else "a document of that id, and words of it"
-    raise ConfigError(f"the quote does not stand in {made.expected[0].document!r} of release {live}", where=kb.name, expected=expected)
+    expected = f"words as they stand there; {passage.state} at {', '.join(near)}" if near else "words of it"
+    raise ConfigError(f"the quote does not stand in {wanted.document!r} of release {live}", where=kb.name, expected=expected)
 
 
 def _refuse_repeated(made: "Golden", known: "Sequence[Golden]") -> None:

@@ -132,6 +132,10 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
     verdict = _verdict(judged.verdict if judged else None, [g.verdict for g in required])
     refusing = [g.gate for g in required if not g.passed]
     failures = {step: message for run in runs.values() for step, message in run.failures.items()}
+    errors = {step: message for step, message in failures.items() if not any(step.endswith(gate) for gate in refusing)}
+    moved = bool(runs["release"].metadata.get((kb.name, "promoted_release"), {}).get("moved"))
+    if errors and release == live and not moved:  # what live was judged to be, some other day, is no verdict of this refresh
+        gates, verdict = [], None
     failed = _told(kb.name, sources, runs, "raw_documents", "failures") + _told(kb.name, sources, runs, "chunks", "failures")
     chunks = (judged.chunk_count or 0) if judged else 0
     uncaptured = sums.of("ingest", "raw_documents", "failed")  # asked for again every time
@@ -142,7 +146,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
         "verdict": verdict,
         "promoted": release is not None and release == live,
         "live_release": live,
-        "moved": bool(runs["release"].metadata.get((kb.name, "promoted_release"), {}).get("moved")),
+        "moved": moved,
         "documents": {
             kind: sums.of("release", "vector_index", f"documents_{kind}") for kind in ("new", "changed", "unchanged", "deleted")
         } | {
@@ -163,7 +167,7 @@ def make_report(kb: KnowledgeBase, sources: list[str], runs: "dict[str, StepRun]
         "warnings": _told(kb.name, sources, runs, "chunks", "warnings"),
         "left_out": _told(kb.name, sources, runs, "chunks", "left_out"),
         "skipped": _told(kb.name, sources, runs, "raw_documents", "skipped"),
-        "errors": {step: message for step, message in failures.items() if not any(step.endswith(gate) for gate in refusing)},
+        "errors": errors,
         "runs": {step: run.run_id for step, run in runs.items()},
     }
 

@@ -115,7 +115,8 @@ def rollback(name: Name, release: ReleaseOption = None, by: By = None, as_json: 
         earlier = [m["from"] for m in promotions(database) if m["to"] == live and m["from"] is not None and m["from"] < (live or 0)]
         target = release if release is not None else (earlier[-1] if earlier else None)
         if target is None:
-            raise StateError("there is nothing to roll back to", where=name, expected="a release that was live before")
+            raise StateError(f"no release before {live} was live" if live else "nothing is live", where=name, expected="one to roll back to",
+                             action=f"forward again, or to another: kb promote {name} --release N")
         _move(kb.name, target, by, as_json)
 
 
@@ -141,7 +142,7 @@ def _move(name: str, release: int, by: str | None, as_json: bool) -> None:
     if as_json:
         show_json({"knowledge_base": name, "release": release, "previous": moved.previous})
     else:
-        console.print(f"release {release} is live" + (f" (before: {moved.previous or 'none'})" if moved.moved else " already"))
+        console.print(f"release {release} is live" + (f" (before: {moved.previous or 'none'}{', a rollback' if release < (moved.previous or 0) else ''})" if moved.moved else " already"))
 
 
 def discard(name: Name, release: ReleaseOption = None, by: By = None, as_json: Json = False) -> None:

@@ -63,7 +63,7 @@ def record_gate(database: Database, release_id: int, digest: bytes, result: Gate
         if error.diag.constraint_name != "a_verdict_is_of_what_is_sealed":  # gate_guard() (migrations/sql/0007_fair_and_named.sql)
             raise
         raise StateError(error.diag.message_primary or str(error), where=database.name,
-                         action="another refresh was quicker; look at `kb releases`, and refresh again") from error
+                         action=f"another refresh was quicker; look at `kb releases {database.name}`, and refresh again") from error
 
 
 def gate_results(database: Database, release_id: int) -> list[GateResult]:

@@ -56,7 +56,7 @@ def get_release(database: Database, release_id: int) -> Release:
     """
     found = [r for r in list_releases(database) if r.release_id == release_id]
     if not found:
-        raise StateError(f"release {release_id} does not exist", where=database.name, action="see `kb releases`")
+        raise StateError(f"release {release_id} does not exist", where=database.name, action=f"see `kb releases {database.name}`")
     return found[0]
 
 
@@ -69,7 +69,7 @@ def kept_release(database: Database, release_id: int) -> Release:
     release = get_release(database, release_id)
     if release.status == "discarded" or release.content_digest is None:
         found = "was discarded" if release.status == "discarded" else "is not sealed: its content may still change"
-        raise StateError(f"release {release_id} {found}", where=database.name, action="see `kb releases`")
+        raise StateError(f"release {release_id} {found}", where=database.name, action=f"see `kb releases {database.name}`")
     with database.transaction("gate") as c:
         row = c.execute("select release_id from gc_horizon").fetchone()
     if row and release_id < row[0]:
@@ -160,11 +160,13 @@ def discard(database: Database, release_id: int) -> dict[str, int]:
     """Undo a release whole: its rows go, what it closed is open again, its captures are marked to be applied again.
 
     Raises:
-        StateError: it is live, or a newer release builds on it.
+        StateError: there is none of that number, it is live, or a newer release builds on it.
     """
     try:
         with database.transaction("writer") as c:
             lock(c, database)
+            if c.execute("select 1 from release where release_id = %s", (release_id,)).fetchone() is None:
+                raise StateError(f"release {release_id} does not exist", where=database.name, action=f"see `kb releases {database.name}`")
             return undo(c, release_id)
     except (psycopg.errors.CheckViolation, psycopg.errors.ForeignKeyViolation) as error:
         raise StateError(error.diag.message_primary or str(error), where=database.name,

@@ -91,7 +91,7 @@ def kept(database: Database) -> Iterator[None]:
     try:
         yield
     except psycopg.errors.NoDataFound as error:
-        raise StateError(error.diag.message_primary or "", where=database.name, action="see `kb releases`") from error
+        raise StateError(error.diag.message_primary or "", where=database.name, action=f"see `kb releases {database.name}`") from error
 
 
 def term_statistics(database: Database, release_id: int, terms: Sequence[int], role: Role) -> tuple[dict[int, int], int]:

@@ -35,7 +35,7 @@ def space_of_release(database: Database, release_id: int, role: Role = "gate") -
         row = c.execute("select spec, location from release join embedding_space using (space_id) where release_id = %s",
                         (release_id,)).fetchone()
     if row is None:
-        raise StateError(f"release {release_id} does not exist", where=database.name, action="see `kb releases`")
+        raise StateError(f"release {release_id} does not exist", where=database.name, action=f"see `kb releases {database.name}`")
     return EmbeddingSpace.from_description(row[0], row[1])
 
 

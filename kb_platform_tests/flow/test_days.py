@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from kb_platform.cli import app, session
+from kb_platform.cli import app, main, session
 from kb_platform.cli.refreshing import refresh_once
 from kb_platform.cli.runs import _definitions as definitions_of
 from kb_platform.components.knowledge_base.day_metadata import CLOSED, EARLIER
@@ -81,6 +81,25 @@ def test_every_move_of_the_pointer_is_listed_by_the_command_and_in_the_pages(kb:
     assert [row.data["for"] for row in shown[:2]] == ["dr.weber", getpass.getuser()]
     assert all(re.fullmatch("run [0-9a-f]{8}", str(row.data["for"])) for row in shown[2:])
     assert [move["on_behalf_of"] for move in moves] == [row.data["for"] for row in shown]
+
+
+def test_where_nothing_before_was_live_the_way_forward_is_named_and_what_never_was_is_not_discarded(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*arguments: str, code: int = 0) -> str:
+        with pytest.raises(SystemExit) as ended:
+            main([*arguments])
+        assert ended.value.code == code
+        spoken = capsys.readouterr()
+        return " ".join((spoken.err or spoken.out).split())
+
+    kb = write_kb(home, "forth", PAGES)
+    assert refresh_once(kb, None, None, quiet=True)["promoted"]
+    (kb.folder / "documents" / "alarm.md").unlink()
+    assert refresh_once(kb, None, None, quiet=True)["release"] == 2
+    capsys.readouterr()
+    assert said("promote", kb.name, "--release", "1") == "release 1 is live (before: 2, a rollback)"
+    assert said("rollback", kb.name, code=1) == "error: forth: no release before 1 was live; expected one to roll back to; forward again, or to another: kb promote forth --release N"
+    assert said("promote", kb.name, "--release", "2") == "release 2 is live (before: 1)"
+    assert "forth: release 99 does not exist" in said("discard", kb.name, "--release", "99", code=1)
 
 
 def test_a_check_names_its_report_its_limits_and_the_page_that_explains_it(kb: KnowledgeBase) -> None:

@@ -63,6 +63,8 @@ def test_a_golden_is_added_listed_checked_exported_and_imported(wards: Knowledge
     code, refused = run(*asked, "--quote", "Vaccines must be kept between two and nine degrees in the fridge.")
     assert code == 1
     assert "the quote does not stand in 'fridge.md' of release 1; expected words as they stand there; changed at fridge.md:" in refused
+    nowhere = ("add", "--question", QUESTION, "--document", "cellar.md", "--quote", FRIDGE)
+    assert run(*nowhere) == (1, "wards: there is no document 'cellar.md' in release 1; expected an id as `kb search` shows it")
     assert run(*asked, "--quote", FRIDGE)[0] == 0
     assert run(*asked, "--quote", FRIDGE) == (1, "wards-002: asks the same as wards-001: it counts twice; expected a question that no golden asks yet")
     assert (wards.folder / "golden" / "golden.yaml").read_text().startswith("# Kept by the pharmacy.\nversion: 1\ngoldens:\n  - id: wards-001\n")
@@ -103,7 +105,8 @@ def test_nothing_is_written_where_no_golden_is_read(wards: KnowledgeBase, run: o
     file = file.format(tmp_path=tmp_path)
     (tmp_path / "goldens.json").write_text(json.dumps([{"input": "Who has badges?", "context": ["A staff badge"], "source_file": "badges.md"}]))
     for asked in (["add", "--question", "Who has badges?", "--document", "badges.md", "--quote", "A staff badge"], ["import", "--deepeval", str(tmp_path / "goldens.json")]):
-        assert run(*asked, "--file", file) == (1, f"--file {file}; expected a file in the golden folder that ends in .jsonl, .yaml, .yml")
+        endings = ".jsonl" if asked[0] == "import" else ".jsonl, .yaml, .yml"
+        assert run(*asked, "--file", file) == (1, f"--file {file}; expected a file in the golden folder that ends in {endings}")
     assert not [path for path in (*tmp_path.iterdir(), *wards.folder.iterdir()) if path.stem in ("beside", "elsewhere")]
 
 

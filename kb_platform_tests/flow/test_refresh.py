@@ -116,6 +116,7 @@ def test_a_source_that_is_gone_is_an_error_and_deletes_nothing(make_kb: MakeKb) 
     folder.rename(kb.folder / "elsewhere")
     report = refresh(kb)
     assert exit_code(report) == 1
+    assert (report["live_release"], report["verdict"], report["gates"]) == (1, None, {}), "what live was judged to be is no verdict of this refresh"
     assert next(iter(report["errors"].values())).startswith(f"{folder}: no such folder; expected a folder of documents")
     assert report["documents"]["deleted"] == 0
 

@@ -46,7 +46,7 @@ def read_report(database: Database, name: str, release_id: int | None) -> Evalua
     results = gate_results(database, release.release_id)
     if not results:
         raise StateError(f"release {release.release_id} was not judged ({release.status})", where=name,
-                         action="`kb refresh` judges the candidate; `kb releases` lists the others")
+                         action=f"`kb refresh {name}` judges the candidate; `kb releases {name}` lists the others")
     return assemble_report(name, release, release.verdict, results)
 
 
