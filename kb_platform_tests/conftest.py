@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kb_platform_tests.scheduling import pytest_testnodedown, pytest_xdist_make_scheduler  # noqa: F401  hooks of pytest
+from kb_platform_tests.scheduling import pytest_sessionfinish, pytest_testnodedown, pytest_xdist_make_scheduler  # noqa: F401  hooks of pytest
 
 
 def pytest_configure() -> None:

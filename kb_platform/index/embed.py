@@ -119,14 +119,16 @@ class OpenVinoEmbedder(ModelEmbedder):
         size = np.array([len(ids) for ids in tokens], int)
         order = np.argsort(-size, kind="stable")
         with self._lock:
-            for rows in (order[i : i + BATCH] for i in range(0, len(order), BATCH)):
-                if given_up():
-                    break
-                ids, mask = np.zeros((2, len(rows), size[rows[0]]), np.int32)
-                for row, i in enumerate(rows):
-                    ids[row, : size[i]], mask[row, : size[i]] = tokens[i], 1
-                self._queue.start_async({"input_ids": ids, "attention_mask": mask}, (rows, mask, out))
-            self._queue.wait_all()
+            try:
+                for rows in (order[i : i + BATCH] for i in range(0, len(order), BATCH)):
+                    if given_up():
+                        break
+                    ids, mask = np.zeros((2, len(rows), size[rows[0]]), np.int32)
+                    for row, i in enumerate(rows):
+                        ids[row, : size[i]], mask[row, : size[i]] = tokens[i], 1
+                    self._queue.start_async({"input_ids": ids, "attention_mask": mask}, (rows, mask, out))
+            finally:
+                self._queue.wait_all()  # also after an error: what is under way must not outlive the model
         if given_up():
             raise CancelledError
         return out

@@ -16,7 +16,7 @@ import pytest
 from kb_platform.index import bundled_model
 from kb_platform.index.bundled_model import bundled_folder, bundled_space, bundled_tokenizer
 from kb_platform.index.chunk import ChunkParameters
-from kb_platform.index.embed import Embedder, OpenVinoEmbedder, load_bundled_embedder
+from kb_platform.index.embed import BATCH, Embedder, OpenVinoEmbedder, load_bundled_embedder
 from kb_platform.index.embedders import Deployment, load_for
 from kb_platform.index.model_folder import folder_of, space_of
 from kb_platform.knowledge.errors import ConfigError, PermanentError
@@ -137,6 +137,14 @@ def test_an_embedder_that_nobody_holds_frees_its_model() -> None:
     held = weakref.ref(embedder)
     del embedder
     wait_until(lambda: gc.collect() >= 0 and held() is None, "the embedder is gone")
+
+
+def test_nothing_is_under_way_any_more_after_an_error(embedder: OpenVinoEmbedder) -> None:
+    requests = len(embedder._queue)
+    asked = iter([False] * requests)
+    with pytest.raises(StopIteration):
+        embedder.embed(["many words " * 100] * BATCH * (requests + 1), lambda: next(asked))
+    assert all(request.wait_for(0) for request in embedder._queue), "what is freed now would be written to"
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])
