@@ -18,7 +18,7 @@ setup: .venv/.ready  ## Make .venv from the lock: all that the other targets nee
 	$(RUN)python -m compileall -q $(PACKAGES)
 	touch $@
 
-demo: setup  ## Run the sample knowledge base through three days; exits 0 only if all of it held
+demo: setup  ## Run the sample knowledge base through four days; exits 0 only if all of it held
 	$(RUN)kb demo
 
 # What had failed is kept for `test-again` only of a run that came to its end (exit code 1): it must not hide a crash of pytest.

@@ -50,7 +50,7 @@ def show_lost(said: Mapping[str, Any], worst: int = PRINTED, names: tuple[str, s
         if query["live"]:
             _show_places(names[0], query["results"]["live"])
         _show_places(names[1], query["results"]["candidate"])
-    counted = f"{count_of(said['worse_count'], 'query', 'queries')} got worse, {said.get('unanswered_count', 0)} are not answered"
+    counted = f"{count_of(said['worse_count'], 'query', 'queries')} got worse, {(unanswered := said.get('unanswered_count', 0))} {'is' if unanswered == 1 else 'are'} not answered"
     console.print(f"\n{counted}; --json has the passages", highlight=False)
 
 

@@ -32,9 +32,11 @@ def _job(kb: KnowledgeBase, step: str) -> "AssetJob":
     keys = [dg.AssetKey([kb.name, source.name, asset]) for source in kb.sources for asset in STEPS[step]]
     if step == "release":
         keys += [dg.AssetKey([kb.name, "release_candidate"]), dg.AssetKey([kb.name, "promoted_release"])]
+    then = "; then the release is sealed, judged and promoted" if step == "release" else ""
     return dg.define_asset_job(
         f"{kb.name}_{step}", selection=dg.AssetSelection.assets(*keys), tags=pod_tags(kb, kb.compute.run_pods),
-        executor_def=step_executor(kb.compute) if step == "embed" else dg.in_process_executor, description=f"{' and '.join(STEPS[step])} of one day, or of a range in one run.",
+        executor_def=step_executor(kb.compute) if step == "embed" else dg.in_process_executor,
+        description=f"{' and '.join(STEPS[step])} of one day, or of a range in one run{then}.",
     )
 
 
