@@ -1,6 +1,7 @@
 """`kb repair`: files of the object store that were lost or cut off."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import typer
@@ -21,13 +22,14 @@ def repair(name: Name, as_json: Json = False) -> None:
     Exit code 5 if something is lost for good. Chunk files that cannot be read are removed: the next refresh makes them again.
     """
     from kb_platform.index.chunk_files import SCHEMA
+    from kb_platform.index.version_hashes import version_hashes
     from kb_platform.ingest.repair import repair_source
     from kb_platform.storage.derived_files import remove_unreadable
 
     kb = knowledge_base(name)
     with database_running(quiet=as_json), progress_bars("reading the object store", quiet=as_json) as progress:
         opened = store(kb.name)
-        sources = {source.name: asdict(repair_source(opened, source, progress)) for source in kb.sources}
+        sources = {source.name: asdict(repair_source(opened, source, partial(version_hashes, kb, source.name), progress)) for source in kb.sources}
         removed = remove_unreadable(opened.objects, SCHEMA.names)
     report = {"knowledge_base": name, "sources": sources, "chunk_files_removed": removed}
     show_json(report) if as_json else _show(name, report)

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kb_platform.index.chunk_files import SCHEMA, chunk_file
-from kb_platform.index.chunk_workers import chunk_documents
-from kb_platform.index.cores import usable_cores
+from kb_platform.index.chunk_workers import chunk_documents, worthwhile_processes
 from kb_platform.index.pipeline import Pipeline, pipeline_of
 from kb_platform.ingest.parse import LEFT_OUT, WARNINGS
 from kb_platform.ingest.raw_files import read_capture
@@ -26,8 +25,6 @@ from kb_platform.storage.objects import DamagedFile, ObjectStore
 from kb_platform.storage.stores import Store
 from kb_platform.storage.turns import taking_turns
 
-WORTH_PROCESSES = 64  # documents; fewer are chunked before other processes have started
-MOST_PROCESSES = 8  # each holds some 150 MB with its reader; beyond them, writing the file takes longer than chunking
 COUNTED = ["doc_id", "source_object", "failure", "metadata", "chunks.list.element.ordinal"]  # what a report needs of a file that is there
 
 
@@ -118,8 +115,7 @@ def _rows(delivered: Iterable[RawDocument | str], source: Source, pipeline: Pipe
             else:
                 yield item
 
-    processes = min(usable_cores(), MOST_PROCESSES) if size >= WORTH_PROCESSES else 1
-    yield from chunk_documents(documents(), source, pipeline, processes=processes)
+    yield from chunk_documents(documents(), source, pipeline, processes=worthwhile_processes(size))
     for doc_id in deleted:
         yield {"doc_id": doc_id, "deleted": True, "title": "", "metadata": "{}", "media_type": "", "source_object": "",
                "version_hash": b""}

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from kb_platform.index.chunk_rows import document_rows
+from kb_platform.index.cores import usable_cores
 from kb_platform.index.model_folder import tokenizer_of
 from kb_platform.index.overlap import in_order
 from kb_platform.index.pipeline import Pipeline
@@ -21,10 +22,17 @@ from kb_platform.knowledge.documents import RawDocument
 from kb_platform.knowledge.errors import TransientError
 from kb_platform.knowledge.knowledge_base import Source
 
+WORTH_PROCESSES = 64  # documents; fewer are chunked before other processes have started
+MOST_PROCESSES = 8  # each holds some 150 MB with its reader; beyond them, writing the file takes longer than chunking
 BATCH_DOCUMENTS = 16
 BATCH_BYTES = 1 << 18
 # The parent's search path, so that the process finds the same code wherever that was imported from.
 _START = "import sys; sys.path[:] = sys.argv[2:]; from kb_platform.index.chunk_worker import main; main(int(sys.argv[1]))"
+
+
+def worthwhile_processes(documents: int) -> int:
+    """Return how many processes chunk so many documents soonest."""
+    return min(usable_cores(), MOST_PROCESSES) if documents >= WORTH_PROCESSES else 1
 
 
 def chunk_documents(raws: Iterable[RawDocument], source: Source, pipeline: Pipeline, *, processes: int) -> Iterator[dict[str, Any]]:

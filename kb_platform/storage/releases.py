@@ -14,6 +14,7 @@ import psycopg
 from kb_platform.knowledge.errors import GateRefusal, StateError
 from kb_platform.storage.apply import OPEN, lock
 from kb_platform.storage.database import Database, Role
+from kb_platform.storage.review_cases import withdraw_newly_stale
 from kb_platform.storage.signatures import check_signatures
 
 COLUMNS = ("release_id", "base_release", "status", "space_id", "pipeline", "content_digest", "required_gates", "gates_passed",
@@ -157,7 +158,7 @@ def promote(database: Database, release_id: int, on_behalf_of: str = "") -> None
 
 
 def discard(database: Database, release_id: int) -> dict[str, int]:
-    """Undo a release whole: its rows go, what it closed is open again, its captures are marked to be applied again.
+    """Undo a release whole: its rows go, what it closed is open again, its captures are marked to be applied again, what only it asked of a person is withdrawn.
 
     Raises:
         StateError: there is none of that number, it is live, or a newer release builds on it.
@@ -177,6 +178,7 @@ def undo(connection: psycopg.Connection, release_id: int) -> dict[str, int]:
     """Discard a release within a writer's transaction that holds the lock."""
     names = {"id": release_id, "open": OPEN}
     connection.execute("update release set status = 'discarded' where release_id = %(id)s", names)
+    withdraw_newly_stale(connection, release_id)  # after the release, as whoever judges it does
     connection.execute("delete from document_version where valid_from = %(id)s", names)
     connection.execute("update document_version set valid_to = %(open)s where valid_to = %(id)s", names)
     removed = connection.execute("delete from chunk where valid_from = %(id)s", names).rowcount

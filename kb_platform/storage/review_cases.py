@@ -122,6 +122,19 @@ def withdraw_others(database: Database, kind: CaseKind, subjects: Sequence[str])
         withdraw_cases(c, kind, None, keep=subjects)
 
 
+def withdraw_newly_stale(connection: psycopg.Connection, release_id: int) -> None:
+    """Withdraw the undecided cases about goldens that are stale on a release and not on the live one, which it was judged beside.
+
+    Where another release is live by now, what is stale there is for its next evaluation to say.
+    """
+    connection.execute(
+        """update review_case k set state = 'withdrawn'
+           from (select evidence from judgement where release_id = %s and gate = 'golden_retrieval' order by id desc limit 1) j
+           where k.kind = 'stale_golden' and k.state = any(%s)
+             and j.evidence ->> 'compared_with' is not distinct from (select release_id::text from active)
+             and (j.evidence ->> 'compared_with' is null or j.evidence -> 'newly_stale' ? k.subject)""", (release_id, list(NOT_DECIDED)))
+
+
 def list_cases(database: Database, states: Sequence[str]) -> list[StoredCase]:
     """Return the cases in some states, oldest first."""
     with database.transaction("gate") as c:

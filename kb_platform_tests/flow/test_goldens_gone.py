@@ -12,7 +12,7 @@ from kb_platform.cli.refreshing import exit_code, refresh_once
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
 from kb_platform.storage.database import Database
 from kb_platform.storage.gates import gate_results
-from kb_platform.storage.releases import candidate, live_release
+from kb_platform.storage.releases import candidate, discard, live_release, promote
 from kb_platform.storage.review_cases import list_cases
 from kb_platform_tests.flow.steps import refresh_by_steps
 
@@ -95,6 +95,39 @@ def test_the_case_of_a_stale_golden_is_withdrawn_when_the_golden_goes_though_no_
     assert (refreshed.sealed.sealed, candidate(database_of(judged)), live_release(database_of(judged))) == (False, None, 2)
     assert cases(judged) == []
     assert ("stale_golden", "late") in cases(judged, "withdrawn")
+
+
+def test_a_discarded_candidate_leaves_no_case_about_goldens_that_only_it_made_stale(judged: KnowledgeBase) -> None:
+    edit(judged, "documents/visits.md", "# Visits\n\nAsk the nurse in charge.\n")
+    assert refresh_by_steps(judged, "2026-03-02").promoted == 2
+    body = yaml.safe_load((judged.folder / "defs.yaml").read_text())
+    body["attributes"]["gate"] = {"max_stale_share": 0.5, "max_newly_stale_share": 0.1}
+    edit(judged, "defs.yaml", yaml.safe_dump(body))
+    edit(judged, "documents/fridge.md", "# Fridge\n\nOut of use.\n")
+    assert refresh_by_steps(session.knowledge_base(judged.name), "2026-03-03").promoted is None
+    assert set(cases(judged)) == {("stale_golden", "late"), ("stale_golden", "cold"), ("inconclusive_verdict", "golden_retrieval")}
+    discard(database_of(judged), 3)
+    assert cases(judged) == [("stale_golden", "late")], "it is stale on the live release as well"
+    refresh_by_steps(session.knowledge_base(judged.name), "2026-03-03")
+    assert ("stale_golden", "cold") in cases(judged), "the delivery is still there, and asks again"
+
+
+def test_a_discarded_first_candidate_leaves_no_case_about_goldens(make_kb: MakeKb) -> None:
+    kb = make_kb(FILES, gate={"floors": {"all": 0.9}})
+    edit(kb, "golden/golden.yaml", GOLDENS.replace("stay until", "leave before"))
+    assert refresh_by_steps(kb, "2026-03-01").promoted is None
+    assert ("stale_golden", "late") in cases(kb)
+    discard(database_of(kb), 1)
+    assert cases(kb) == []
+
+
+def test_after_a_rollback_elsewhere_the_next_evaluation_says_what_is_stale(judged: KnowledgeBase) -> None:
+    for day, page in (("2026-03-02", "lift"), ("2026-03-03", "visits")):
+        edit(judged, f"documents/{page}.md", "# A page\n\nAsk the nurse in charge.\n")
+        assert refresh_by_steps(judged, day).promoted
+    promote(database_of(judged), 1)
+    discard(database_of(judged), 3)
+    assert cases(judged) == [("stale_golden", "late")], "it was judged beside release 2, and nobody has looked at release 1 since"
 
 
 def test_a_delivery_that_drops_documents_with_answers_waits_for_a_person_until_the_goldens_go_with_them(make_kb: MakeKb) -> None:

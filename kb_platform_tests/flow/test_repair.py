@@ -13,9 +13,16 @@ from typer.testing import CliRunner
 from kb_platform.cli import app, session
 from kb_platform.cli.refreshing import exit_code, refresh_once, show_report
 from kb_platform.index.chunk_deliveries import chunk_deliveries
+from kb_platform.index.embed_deliveries import embed_deliveries
 from kb_platform.ingest.capture import capture_source
 from kb_platform.ingest.raw_files import read_capture
 from kb_platform.knowledge.knowledge_base import KnowledgeBase
+from kb_platform.knowledge.retention import Retention
+from kb_platform.release.candidate import apply_deliveries
+from kb_platform.resources import load_embedder
+from kb_platform.storage.captured_files import captured_files, overtaken_and_shown
+from kb_platform.storage.collect import move_horizon
+from kb_platform.storage.releases import discard
 from kb_platform_tests.flow.steps import refresh_by_steps
 
 MakeKb = Callable[..., KnowledgeBase]
@@ -107,6 +114,70 @@ def test_a_lost_raw_file_blocks_with_a_way_out_and_is_fetched_again(
     assert "May" in found_by(kb.name, "when is the garden open")
     clean = CliRunner().invoke(app, ["repair", kb.name])
     assert (clean.exit_code, "0 written anew" in clean.output) == (0, True)
+
+
+def deliver_to_a_discarded_release(kb: KnowledgeBase) -> None:
+    """Cut one document off, take one away, and let both come to a candidate that is discarded: live shows what the first delivery alone brought."""
+    (kb.folder / "documents" / "lift.md").write_text("# Li")
+    (kb.folder / "documents" / "fridge.md").unlink()
+    opened = session.store(kb.name)
+    days = [dt.date(2026, 3, 2)]
+    capture_source(opened, kb.sources[0], days, "bad")
+    chunk_deliveries(opened, kb, "docs", days)
+    embed_deliveries(opened, kb, "docs", days, load_embedder)
+    apply_deliveries(opened, kb, "docs", days, "bad")
+    discard(opened.database, 2)
+
+
+def repaired(name: str) -> tuple[int, list[dict]]:
+    done = CliRunner().invoke(app, ["repair", name, "--json"])
+    return done.exit_code, json.loads(done.output)["sources"]["docs"]["repaired"]
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_what_live_shows_of_a_lost_file_is_fetched_again_or_named_though_later_deliveries_came_to_a_discarded_release(
+    make_kb: MakeKb, mended: bool
+) -> None:
+    kb = waiting(make_kb)
+    (raw,) = files(kb.name, "raw_documents")
+    deliver_to_a_discarded_release(kb)
+    lose(raw)
+    if mended:
+        for name in ("lift.md", "fridge.md"):
+            (kb.folder / "documents" / name).write_text(PAGES[name])
+    code, (file,) = repaired(kb.name)
+    lost = [] if mended else ["fridge.md", "lift.md"]
+    assert (code, file["fetched"], file["lost"], file["superseded"]) == (0 if mended else 5, 3 - len(lost), lost, 0)
+    kept = read_capture(session.store(kb.name).objects, str(raw.relative_to(session.store(kb.name).objects.root)))
+    assert {d.doc_id: d.content.decode() for d in kept if not isinstance(d, str)} == {n: t for n, t in PAGES.items() if n not in lost}
+    assert repaired(kb.name) == (0, []), "what is lost is named once"
+
+
+def test_what_a_later_file_holds_as_it_is_shown_was_delivered_again_later(make_kb: MakeKb) -> None:
+    kb = waiting(make_kb)
+    (raw,) = files(kb.name, "raw_documents")
+    deliver_to_a_discarded_release(kb)
+    for name in ("lift.md", "fridge.md"):
+        (kb.folder / "documents" / name).write_text(PAGES[name])
+    capture_source(session.store(kb.name), kb.sources[0], [dt.date(2026, 3, 3)], "mended")
+    (kb.folder / "documents" / "lift.md").write_text("# Lift\n\nOut of order on Fridays.\n")
+    lose(raw)
+    code, (file,) = repaired(kb.name)
+    assert (code, file["fetched"], file["lost"], file["superseded"]) == (0, 2, [], 1)
+
+
+def test_what_no_kept_release_shows_any_more_is_not_named_as_lost(make_kb: MakeKb) -> None:
+    kb = waiting(make_kb)
+    (raw,) = files(kb.name, "raw_documents")
+    (kb.folder / "documents" / "lift.md").write_text("# Lift\n\nOut of order on Tuesdays.\n")
+    assert refresh_by_steps(kb, "2026-03-02").promoted == 2
+    opened = session.store(kb.name)
+    (first, _second) = captured_files(opened.database, "docs")
+    assert set(overtaken_and_shown(opened.database, "docs", first.capture_id)) == {"lift.md"}, "release 1 is kept"
+    assert move_horizon(opened.database, Retention(keep_releases=1), dt.datetime(2100, 1, 1, tzinfo=dt.UTC)).release == 2
+    lose(raw)
+    code, (file,) = repaired(kb.name)
+    assert (code, file["fetched"], file["lost"], file["superseded"]) == (0, 2, [], 1)
 
 
 def test_documents_that_are_not_in_their_file_are_fetched_again(make_kb: MakeKb) -> None:
