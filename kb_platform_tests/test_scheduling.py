@@ -69,4 +69,4 @@ def test_a_run_that_is_given_up_before_any_test_has_failed(tmp_path: Path) -> No
     (tmp_path / "conftest.py").write_text(DIES_UNLESS_FIRST)
     (tmp_path / "test_a.py").write_text(PASSES)
     said = run_scheduled(tmp_path, "2", "--max-worker-restart", "0")
-    assert "no tests ran" in said and said.endswith("exit code 1"), said
+    assert "no tests ran" in said and said.endswith(("exit code 1", "exit code 5")), said  # 5: before the first one had said what it collected
